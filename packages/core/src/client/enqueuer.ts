@@ -1,0 +1,271 @@
+import { uuidv7 } from 'uuidv7'
+import { isPgqError, PgqError, show } from '../errors.ts'
+import type { Events } from '../events.ts'
+import { assertJobOptions, jobFields, type JobOptions, jobText, type NewJob } from '../job/new-job.ts'
+import { encodePayload } from '../job/payload.ts'
+import { type AnyQueue, assertQueue } from '../job/queue.ts'
+import { validate } from '../job/schema.ts'
+import { Batcher } from '../runtime/batcher.ts'
+import { currentTransaction, enqueueJobs } from '../sql/enqueue-jobs.ts'
+import type { Tables } from '../sql/statement.ts'
+import { databaseError, isRetryable } from '../store/database-error.ts'
+import type { Database, Session } from '../store/database.ts'
+import type { Queryable } from '../store/queryable.ts'
+import { guestSession, transactionOption } from './guest-session.ts'
+
+/** Options of an enqueue: those of the job, and the transaction to write it in. */
+export interface EnqueueOptions extends JobOptions {
+  /** Your transaction: the job exists if and only if it commits. A `pg` client, or anything with `query(text, values)`. */
+  readonly tx?: Queryable
+}
+
+/** What became of an enqueue. */
+export interface EnqueueResult {
+  /** The id of the new job, or of the one that stands in its place. */
+  readonly id: string
+  /** True when a live job with the same unique key was there already, and nothing was written. */
+  readonly deduplicated: boolean
+}
+
+/** The most jobs and the most text in one statement: it bounds the memory of both sides. */
+const CHUNK_JOBS = 5_000
+const CHUNK_CHARACTERS = 4 * 1024 * 1024
+
+/** A call outside a transaction that waits for its statement. */
+interface WaitingJob {
+  readonly queue: string
+  readonly job: NewJob
+  readonly resolve: (result: EnqueueResult) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The one way in: validates, encodes, and writes jobs. */
+export class Enqueuer {
+  readonly #database: Database
+  readonly #events: Events
+  readonly #maxPayloadBytes: number
+  readonly #schema: string
+  readonly #statement
+  readonly #batcher: Batcher<WaitingJob>
+
+  constructor(deps: { database: Database; tables: Tables; events: Events; maxPayloadBytes: number }) {
+    this.#database = deps.database
+    this.#events = deps.events
+    this.#maxPayloadBytes = deps.maxPayloadBytes
+    this.#schema = deps.tables.name
+    this.#statement = enqueueJobs(deps.tables)
+    this.#batcher = new Batcher({
+      flush: (waiting) => this.#writeShared(waiting),
+      maxItems: CHUNK_JOBS,
+      maxWeight: CHUNK_CHARACTERS,
+      weigh: ({ job }) => job.payloadText.length + job.fields.length,
+    })
+  }
+
+  /** Resolves when every call that shares a statement has had its answer. */
+  idle(): Promise<void> {
+    return this.#batcher.idle()
+  }
+
+  /**
+   * Enqueues one job. In a transaction the statement is handed to the driver before this returns, unless the schema of
+   * the queue is asynchronous: a call that nobody awaits is then still in order before a later ROLLBACK. With an
+   * asynchronous schema the server compares transactions, and refuses to write into another one.
+   */
+  async enqueue(queue: AnyQueue, payload: unknown, options: EnqueueOptions = {}): Promise<EnqueueResult> {
+    assertQueue(queue)
+    assertJobOptions('enqueue', options, ['tx'])
+    const fields = jobFields(queue, options)
+    const guest =
+      options.tx === undefined ? undefined : guestSession(transactionOption(options.tx), this.#schema)
+    const encoded = this.#encode(queue, payload)
+    const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
+    let transactionId: string | null = null
+    if (checked instanceof Promise) {
+      // Asked for now, while the caller's transaction is certainly still open.
+      const pinned = guest ? this.#pin(guest) : Promise.resolve(null)
+      const [id] = await Promise.all([pinned, checked])
+      transactionId = id
+    }
+    const job: NewJob = { id: uuidv7(), fields, payloadText: encoded.text }
+    if (!guest) return this.#share(queue.name, job)
+    const [result] = await this.#write(guest, queue.name, [job], transactionId, true)
+    return result as EnqueueResult
+  }
+
+  /**
+   * Enqueues many jobs of one queue, all or none of them. Everything is validated before anything is written; the text
+   * goes out in chunks, so that 100,000 jobs in one call are a few statements in one transaction.
+   */
+  async enqueueMany(
+    queue: AnyQueue,
+    payloads: Iterable<unknown>,
+    options: EnqueueOptions = {},
+  ): Promise<EnqueueResult[]> {
+    assertQueue(queue)
+    assertJobOptions('enqueueMany', options, ['tx'])
+    if (options.uniqueKey !== undefined) {
+      throw new PgqError(
+        'INVALID_OPTION',
+        'uniqueKey cannot be the same for many jobs: all but one would be left out',
+      )
+    }
+    const fields = jobFields(queue, options)
+    const guest =
+      options.tx === undefined ? undefined : guestSession(transactionOption(options.tx), this.#schema)
+    const { jobs, pending } = this.#encodeAll(queue, payloads, fields)
+    if (jobs.length === 0) return []
+    const chunks = inChunks(jobs)
+    if (guest) {
+      if (pending.length === 0 && chunks.length === 1) return this.#write(guest, queue.name, jobs, null, true)
+      const pinned = this.#pin(guest)
+      const [transactionId] = await Promise.all([pinned, ...pending])
+      return this.#writeAll(guest, queue.name, chunks, transactionId, true)
+    }
+    await Promise.all(pending)
+    if (chunks.length === 1) return this.#write(this.#database, queue.name, jobs, null, false)
+    return this.#database.transaction((session) => this.#writeAll(session, queue.name, chunks, null, false))
+  }
+
+  #encode(queue: AnyQueue, payload: unknown): ReturnType<typeof encodePayload> {
+    return encodePayload(queue.name, payload, this.#maxPayloadBytes)
+  }
+
+  #encodeAll(
+    queue: AnyQueue,
+    payloads: Iterable<unknown>,
+    fields: string,
+  ): { jobs: NewJob[]; pending: Promise<unknown>[] } {
+    if (typeof payloads !== 'object' || payloads === null || !(Symbol.iterator in payloads)) {
+      throw new PgqError(
+        'INVALID_OPTION',
+        `enqueueMany takes an array or another iterable of payloads, not ${show(payloads)}`,
+      )
+    }
+    const jobs: NewJob[] = []
+    const pending: Promise<unknown>[] = []
+    for (const payload of payloads) {
+      const index = jobs.length
+      try {
+        const encoded = this.#encode(queue, payload)
+        const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
+        if (checked instanceof Promise)
+          pending.push(checked.catch((error: unknown) => Promise.reject(atIndex(error, index))))
+        jobs.push({ id: uuidv7(), fields, payloadText: encoded.text })
+      } catch (error) {
+        for (const other of pending) other.catch(() => {}) // their answers no longer matter
+        throw atIndex(error, index)
+      }
+    }
+    return { jobs, pending }
+  }
+
+  async #pin(session: Session): Promise<string | null> {
+    const [row] = await session.run(currentTransaction, undefined)
+    return row?.transaction_id ?? null
+  }
+
+  #share(queue: string, job: NewJob): Promise<EnqueueResult> {
+    return new Promise((resolve, reject) => this.#batcher.add({ queue, job, resolve, reject }))
+  }
+
+  async #writeShared(waiting: readonly WaitingJob[]): Promise<void> {
+    try {
+      const jobs = waiting.map(({ job }) => job)
+      const standing = await this.#send(this.#database, jobs, null)
+      for (const { queue, job, resolve } of waiting) {
+        const result = resultOf(job, standing)
+        this.#tell(queue, [result], false)
+        resolve(result)
+      }
+    } catch (error) {
+      // One job that the database refuses must not take the others with it. A lost connection is no such case: what
+      // was sent may have been committed, and each caller must hear that nobody knows.
+      const refused = !isRetryable(error) && isPgqError(error, 'DATABASE_REJECTED') && waiting.length > 1
+      if (refused) for (const one of waiting) await this.#writeShared([one])
+      else for (const { reject } of waiting) reject(error)
+    }
+  }
+
+  async #writeAll(
+    session: Session,
+    queue: string,
+    chunks: readonly NewJob[][],
+    transactionId: string | null,
+    inTransaction: boolean,
+  ): Promise<EnqueueResult[]> {
+    const results: EnqueueResult[] = []
+    for (const chunk of chunks)
+      results.push(...(await this.#write(session, queue, chunk, transactionId, inTransaction)))
+    return results
+  }
+
+  async #write(
+    session: Session,
+    queue: string,
+    jobs: readonly NewJob[],
+    transactionId: string | null,
+    inTransaction: boolean,
+  ): Promise<EnqueueResult[]> {
+    const standing = await this.#send(session, jobs, transactionId)
+    const results = jobs.map((job) => resultOf(job, standing))
+    this.#tell(queue, results, inTransaction)
+    return results
+  }
+
+  /** Returns the ids of those jobs that were deduplicated, and which job stands for each. */
+  async #send(
+    session: Session,
+    jobs: readonly NewJob[],
+    transactionId: string | null,
+  ): Promise<Map<string, string>> {
+    const rows = await session.run(this.#statement, {
+      jobs: `[${jobs.map(jobText).join(',')}]`,
+      transactionId,
+    })
+    return new Map(rows.map((row) => [row.id, row.standing_id]))
+  }
+
+  #tell(queue: string, results: readonly EnqueueResult[], inTransaction: boolean): void {
+    if (!this.#events.wants('job.enqueued')) return
+    const ids = results.filter((result) => !result.deduplicated).map((result) => result.id)
+    this.#events.emit('job.enqueued', {
+      queue,
+      ids,
+      deduplicated: results.length - ids.length,
+      inTransaction,
+    })
+  }
+}
+
+function resultOf(job: NewJob, standing: ReadonlyMap<string, string>): EnqueueResult {
+  const other = standing.get(job.id)
+  return other === undefined ? { id: job.id, deduplicated: false } : { id: other, deduplicated: true }
+}
+
+function inChunks(jobs: NewJob[]): NewJob[][] {
+  const chunks: NewJob[][] = []
+  let chunk: NewJob[] = []
+  let characters = 0
+  for (const job of jobs) {
+    const size = job.payloadText.length + job.fields.length
+    if (chunk.length > 0 && (chunk.length === CHUNK_JOBS || characters + size > CHUNK_CHARACTERS)) {
+      chunks.push(chunk)
+      chunk = []
+      characters = 0
+    }
+    chunk.push(job)
+    characters += size
+  }
+  return [...chunks, chunk]
+}
+
+/** Says which of many payloads an error is about. */
+function atIndex(error: unknown, index: number): unknown {
+  if (!isPgqError(error)) return databaseError(error, 'enqueueMany', '')
+  const issues = error.issues?.map((issue) => ({ ...issue, path: `$[${index}]${issue.path.slice(1)}` }))
+  return new PgqError(error.code, `payload ${index}: ${error.message}`, {
+    cause: error,
+    ...(issues && { issues }),
+  })
+}

@@ -1,0 +1,55 @@
+/** A job queue on the PostgreSQL that an application already has. */
+
+// The queue
+export { createPgq, type Pgq, type PgqOptions } from './pgq.ts'
+export {
+  type AnyQueue,
+  defineQueue,
+  type InputOf,
+  type PayloadOf,
+  type Queue,
+  type QueueOptions,
+  type ResultOf,
+} from './job/queue.ts'
+export { type Schema, type } from './job/schema.ts'
+export type { Duration, DurationUnit } from './runtime/duration.ts'
+
+// Enqueue
+export type { EnqueueOptions, EnqueueResult } from './client/enqueuer.ts'
+export type { JobOptions } from './job/new-job.ts'
+export type { Queryable } from './store/queryable.ts'
+
+// Process
+export {
+  type Handler,
+  handle,
+  type HandlerOptions,
+  type JobContext,
+  type TransactionalJobContext,
+} from './worker/handler.ts'
+export type { Worker } from './worker/worker.ts'
+export type { WorkerOptions } from './worker/worker-options.ts'
+export type { AttemptError, Job, JobRecord, Json, Metadata } from './job/job.ts'
+export { CancelJob, DeadJob, RetryJob, SnoozeJob } from './job/endings.ts'
+export {
+  type Backoff,
+  type BackoffFunction,
+  type BackoffSpec,
+  exponential,
+  fixed,
+  linear,
+  list,
+} from './retry/backoff.ts'
+
+// Look and act
+export type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
+export type { JobPage } from './client/inspector.ts'
+export type { JobCount } from './store/job-reader.ts'
+export { JOB_STATUSES, type JobStatus } from './job/status.ts'
+export type { MigrationReport } from './store/migrator.ts'
+export type { ConnectionConfig } from './store/pg-database.ts'
+
+// Learn what happens
+export type { EventError, EventJob, Events, PgqEvent, PgqEventName, PgqEvents } from './events.ts'
+export { logEvents, type Logger } from './log.ts'
+export { ERROR_CODES, isPgqError, type PayloadIssue, PgqError, type PgqErrorCode } from './errors.ts'

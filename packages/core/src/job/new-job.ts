@@ -1,0 +1,119 @@
+import { PgqError, show } from '../errors.ts'
+import { type BackoffSpec, backoffOption } from '../retry/backoff.ts'
+import { type Duration, durationMs } from '../runtime/duration.ts'
+import { integerOption, knownOptions, textOption } from '../runtime/options.ts'
+import type { Metadata } from './job.ts'
+import { encodePayload } from './payload.ts'
+import { type AnyQueue, MAX_ATTEMPTS_LIMIT, MAX_TIMEOUT_MS, PRIORITY_MAX, PRIORITY_MIN } from './queue.ts'
+
+/** What may be said of one job when it is enqueued. */
+export interface JobOptions {
+  /** Runs the job no sooner than this long after the call. Not together with `scheduledFor`. */
+  readonly delay?: Duration
+  /** Runs the job no sooner than this moment. Not together with `delay`. */
+  readonly scheduledFor?: Date
+  /** Lower goes first, -32768 to 32767. @default the queue's */
+  readonly priority?: number
+  /** 1 to 1,000,000. @default the queue's */
+  readonly maxAttempts?: number
+  /** A spec; a function cannot be stored with a job, so it belongs into the queue's definition. @default the queue's */
+  readonly backoff?: BackoffSpec
+  /** How long an attempt may take, 1 ms to 24 days. @default the queue's */
+  readonly timeout?: Duration
+  /** At most one job with this key waits or runs in the queue at a time, 1 to 500 characters. */
+  readonly uniqueKey?: string
+  /** Plain data stored beside the payload: trace context, tenant, who asked. */
+  readonly metadata?: Metadata
+}
+
+/** The names of `JobOptions`. */
+const JOB_OPTIONS: readonly (keyof JobOptions)[] = [
+  'delay',
+  'scheduledFor',
+  'priority',
+  'maxAttempts',
+  'backoff',
+  'timeout',
+  'uniqueKey',
+  'metadata',
+]
+
+/** A job on its way in: the fields of `pgq.enqueue_many`, with the payload still as JSON text. */
+export interface NewJob {
+  readonly id: string
+  readonly payloadText: string
+  /** The other fields as JSON text, without braces. */
+  readonly fields: string
+}
+
+/**
+ * Turns the options of one call into the fields that every one of its jobs shares, as JSON text without braces.
+ * @throws PgqError INVALID_OPTION
+ */
+export function jobFields(queue: AnyQueue, options: JobOptions): string {
+  const priority = integerOption('priority', options.priority ?? queue.priority, PRIORITY_MIN, PRIORITY_MAX)
+  const maxAttempts = integerOption(
+    'maxAttempts',
+    options.maxAttempts ?? queue.maxAttempts,
+    1,
+    MAX_ATTEMPTS_LIMIT,
+  )
+  const fields: Record<string, unknown> = { queue: queue.name, max_attempts: maxAttempts }
+  if (priority !== 0) fields['priority'] = priority
+  if (options.delay !== undefined && options.scheduledFor !== undefined) {
+    throw new PgqError('INVALID_OPTION', 'delay and scheduledFor were both given: choose one')
+  }
+  if (options.delay !== undefined) fields['delay_ms'] = durationMs('delay', options.delay)
+  if (options.scheduledFor !== undefined)
+    fields['scheduled_for'] = instant('scheduledFor', options.scheduledFor)
+  if (options.backoff !== undefined) fields['backoff'] = storedBackoff(options.backoff)
+  if (options.timeout !== undefined)
+    fields['timeout_ms'] = durationMs('timeout', options.timeout, { min: 1, max: MAX_TIMEOUT_MS })
+  if (options.uniqueKey !== undefined) fields['unique_key'] = textOption('uniqueKey', options.uniqueKey, 500)
+  const text = JSON.stringify(fields).slice(1, -1)
+  return options.metadata === undefined ? text : `${text},"metadata":${metadataText(queue, options.metadata)}`
+}
+
+/** Refuses unknown options by name, so that a typing mistake is not a job that runs at once. */
+export function assertJobOptions(what: string, options: object, alsoKnown: readonly string[]): void {
+  knownOptions(what, options, [...JOB_OPTIONS, ...alsoKnown])
+}
+
+/** The whole job as one JSON object. */
+export function jobText(job: NewJob): string {
+  return `{"id":"${job.id}",${job.fields},"payload":${job.payloadText}}`
+}
+
+function instant(option: string, value: unknown): string {
+  if (value instanceof Date && !Number.isNaN(value.getTime())) {
+    const year = value.getUTCFullYear()
+    if (year >= 1 && year <= 9999) return value.toISOString()
+  }
+  throw new PgqError(
+    'INVALID_OPTION',
+    `${option} is ${show(value)}: it must be a valid Date between the years 1 and 9999`,
+  )
+}
+
+function storedBackoff(value: unknown): BackoffSpec {
+  const backoff = backoffOption(value)
+  if (typeof backoff !== 'function') return backoff
+  throw new PgqError(
+    'INVALID_OPTION',
+    'backoff of one job cannot be a function, which a row cannot hold: put it into defineQueue',
+  )
+}
+
+const MAX_METADATA_BYTES = 65_536
+
+function metadataText(queue: AnyQueue, metadata: unknown): string {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+    throw new PgqError('INVALID_OPTION', `metadata is ${show(metadata)}: it must be a plain object`)
+  }
+  try {
+    return encodePayload(queue.name, metadata, MAX_METADATA_BYTES).text
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new PgqError('INVALID_OPTION', `metadata cannot be stored: ${why}`, { cause: error })
+  }
+}

@@ -1,0 +1,62 @@
+import type { Events, PgqEvent, PgqEventName } from './events.ts'
+
+/** What pino, winston, Nest's Logger and `console` have in common. */
+export interface Logger {
+  debug(message: string): unknown
+  info(message: string): unknown
+  warn(message: string): unknown
+  error(message: string): unknown
+}
+
+const LEVELS: { readonly [Name in PgqEventName]: keyof Logger } = {
+  'job.enqueued': 'debug',
+  'job.started': 'debug',
+  'job.completed': 'debug',
+  'job.failed': 'warn',
+  'job.dead': 'error',
+  'job.cancelled': 'info',
+  'job.snoozed': 'debug',
+  'job.released': 'info',
+  'job.lost': 'warn',
+  'job.stuck': 'error',
+  'job.rescued': 'warn',
+  'worker.started': 'info',
+  'worker.stopping': 'info',
+  'worker.stopped': 'info',
+  'worker.lost': 'error',
+  'worker.paused': 'warn',
+  'worker.resumed': 'info',
+  'leader.elected': 'debug',
+  'leader.resigned': 'debug',
+  'listener.connected': 'debug',
+  'listener.disconnected': 'warn',
+  'history.dropped': 'info',
+  error: 'error',
+}
+
+/** Writes every event to a logger, one line each, without payloads. Returns the function that stops it. */
+export function logEvents(events: Events, logger: Logger): () => void {
+  return events.on('*', (event) => logger[LEVELS[event.type]](describe(event)))
+}
+
+function describe(event: PgqEvent): string {
+  const parts = [`pgq ${event.type}`]
+  if ('job' in event)
+    parts.push(`${event.job.queue} ${event.job.id} attempt ${event.job.attempt}/${event.job.maxAttempts}`)
+  if ('jobs' in event && Array.isArray(event.jobs))
+    parts.push(event.jobs.map((job) => `${job.queue} ${job.id} ${job.status}`).join(', '))
+  if ('queue' in event) parts.push(`${event.queue} ${event.ids.length} jobs`)
+  if ('workerId' in event) parts.push(`worker ${event.workerId}`)
+  if ('where' in event) parts.push(event.where)
+  if ('durationMs' in event) parts.push(`after ${Math.round(event.durationMs)} ms`)
+  if ('delayMs' in event) parts.push(`again in ${Math.round(event.delayMs)} ms`)
+  if ('problem' in event) parts.push(event.problem ?? '')
+  if ('error' in event) parts.push(errorText(event.error))
+  return parts.join(': ')
+}
+
+function errorText(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('message' in error)) return String(error)
+  const name = 'name' in error ? `${String(error.name)} ` : ''
+  return `${name}${String(error.message)}`
+}

@@ -1,0 +1,136 @@
+import { type Tables, quoteLiteral } from '../sql/statement.ts'
+import { type Migration, functionBody } from './migration.ts'
+
+/** The jobs, who works on them, and the ids. */
+export const tables: Migration = {
+  id: 1,
+  name: 'tables',
+  breaking: true,
+  up: (t) => [jobs(t), bookkeeping(t), uuidv7(t)].join('\n'),
+}
+
+/**
+ * One logical table, kept as a small hot heap (live) and two cold ones. Ids are unique among the live jobs by index;
+ * a unique index over all partitions would have to contain the partition keys and would therefore mean nothing.
+ */
+const jobs = (t: Tables): string => `
+CREATE TABLE ${t.jobs} (
+  id            uuid        NOT NULL,
+  queue_name    text        NOT NULL CHECK (queue_name <> ''),
+  payload       jsonb       NOT NULL DEFAULT '{}',
+  status        text        NOT NULL DEFAULT 'pending',
+  priority      smallint    NOT NULL DEFAULT 0,
+  attempts      integer     NOT NULL DEFAULT 0,
+  max_attempts  integer     NOT NULL DEFAULT 3 CHECK (max_attempts >= 1),
+  fence         integer     NOT NULL DEFAULT 0,
+  scheduled_for timestamptz NOT NULL DEFAULT clock_timestamp(),
+  created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  started_at    timestamptz,
+  completed_at  timestamptz,
+  locked_by     uuid,
+  crashes       integer     NOT NULL DEFAULT 0,
+  timeout_ms    integer,
+  unique_key    text,
+  error         text,
+  errors        jsonb,
+  result        jsonb,
+  progress      jsonb,
+  backoff       jsonb,
+  metadata      jsonb
+) PARTITION BY LIST (status);
+
+-- The hot part. Room on each page lets an update stay on it; vacuum comes early because rows live briefly.
+CREATE TABLE ${t.live} PARTITION OF ${t.jobs}
+  FOR VALUES IN ('pending', 'processing', 'failed', 'blocked')
+  WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
+        autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05, autovacuum_analyze_threshold = 5000);
+
+-- Every settle finds its rows here, by (id, fence).
+CREATE UNIQUE INDEX jobs_live_id ON ${t.live} (id);
+-- The claim walks this one in order: most urgent first, then the longest due.
+CREATE INDEX jobs_live_claim ON ${t.live} (queue_name, priority, scheduled_for, id) WHERE status IN ('pending', 'failed');
+-- What a worker holds, for the rescue of its jobs.
+CREATE INDEX jobs_live_locked_by ON ${t.live} (locked_by) WHERE status = 'processing';
+-- At most one live job for each key.
+CREATE UNIQUE INDEX jobs_live_unique_key ON ${t.live} (queue_name, unique_key) WHERE unique_key IS NOT NULL;
+
+-- History by day, so that retention is DROP and never DELETE; what no day holds falls into the default.
+CREATE TABLE ${t.completed} PARTITION OF ${t.jobs} FOR VALUES IN ('completed') PARTITION BY RANGE (completed_at);
+CREATE INDEX jobs_completed_id ON ${t.completed} (id);
+CREATE TABLE ${t.completedDefault} PARTITION OF ${t.completed} DEFAULT;
+
+CREATE TABLE ${t.dead} PARTITION OF ${t.jobs} FOR VALUES IN ('dead', 'cancelled');
+CREATE INDEX jobs_dead_id ON ${t.dead} (id);
+CREATE INDEX jobs_dead_completed_at ON ${t.dead} (completed_at);
+`
+
+/** Who works, who leads, and the tables that pause, limits and schedules will use. */
+const bookkeeping = (t: Tables): string => `
+-- A worker is alive while it renews its lease. A lost one keeps its row for a while, so that nothing it still has
+-- under way can look like the claim of a live worker.
+CREATE TABLE ${t.workers} (
+  id            uuid        PRIMARY KEY,
+  name          text        NOT NULL,
+  hostname      text        NOT NULL,
+  pid           integer     NOT NULL,
+  queues        text[]      NOT NULL,
+  concurrency   integer     NOT NULL,
+  listening     boolean     NOT NULL DEFAULT false,
+  started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  heartbeat_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  lease_until   timestamptz NOT NULL,
+  suspect_since timestamptz,
+  lost_at       timestamptz
+) WITH (fillfactor = 50);
+
+-- At most one row: who does the maintenance, and until when.
+CREATE TABLE ${t.leader} (
+  only_row    boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+  worker_id   uuid        NOT NULL,
+  elected_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  lease_until timestamptz NOT NULL
+);
+
+CREATE TABLE ${t.queues} (
+  name       text        PRIMARY KEY,
+  paused_at  timestamptz,
+  limits     jsonb       NOT NULL DEFAULT '{}',
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE ${t.schedules} (
+  name       text        PRIMARY KEY,
+  queue_name text        NOT NULL,
+  definition jsonb       NOT NULL,
+  next_at    timestamptz,
+  last_at    timestamptz,
+  paused_at  timestamptz,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+`
+
+/**
+ * Time-ordered ids (RFC 9562, version 7), so that inserts stay local in the index. PostgreSQL 18 has them built in;
+ * before it, 48 bits of milliseconds replace the head of a random version 4 UUID and two bits change its version.
+ */
+const uuidv7 = (t: Tables): string => `
+DO ${functionBody(`
+BEGIN
+  IF current_setting('server_version_num')::integer >= 180000 THEN
+    EXECUTE ${quoteLiteral(`CREATE FUNCTION ${t.schema}.uuidv7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS 'SELECT pg_catalog.uuidv7()'`)};
+  ELSE
+    EXECUTE ${quoteLiteral(`CREATE FUNCTION ${t.schema}.uuidv7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $v7$
+      SELECT encode(
+        set_bit(
+          set_bit(
+            overlay(uuid_send(gen_random_uuid())
+                    PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+                    FROM 1 FOR 6),
+            52, 1),
+          53, 1),
+        'hex')::uuid $v7$`)};
+  END IF;
+END`)};
+ALTER TABLE ${t.jobs} ALTER COLUMN id SET DEFAULT ${t.schema}.uuidv7();
+ALTER TABLE ${t.live} ALTER COLUMN id SET DEFAULT ${t.schema}.uuidv7();
+`

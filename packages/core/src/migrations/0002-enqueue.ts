@@ -1,0 +1,129 @@
+import { type Tables, quoteLiteral } from '../sql/statement.ts'
+import { type Migration, functionBody } from './migration.ts'
+
+/** The way in, as functions: the package, a trigger and another language all enqueue by the same statement. */
+export const enqueueFunctions: Migration = {
+  id: 2,
+  name: 'enqueue',
+  breaking: true,
+  up: (t) => [wake(t), enqueueMany(t), enqueue(t)].join('\n'),
+}
+
+/**
+ * NOTIFY takes a lock that every notifying commit of the whole database queues for, so none is sent unless a worker
+ * of that queue has said that it is idle and listens; and PostgreSQL folds equal ones of a transaction into one.
+ */
+const wake = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.wake(woken text[]) RETURNS void LANGUAGE sql VOLATILE AS ${functionBody(`
+  SELECT pg_catalog.pg_notify(${quoteLiteral(t.channel)}, 'queue:' || queue_name)
+  FROM unnest(woken) AS queue_name
+  WHERE EXISTS (
+    SELECT FROM ${t.workers} AS worker
+    WHERE worker.listening AND worker.lost_at IS NULL AND queue_name = ANY (worker.queues)
+  )`)};
+`
+
+/** The one way in. Everything that enqueues, in any language, ends here. */
+const enqueueMany = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.enqueue_many(jobs jsonb, transaction_id text DEFAULT NULL)
+RETURNS TABLE (id text, standing_id text) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS ${functionBody(`
+#variable_conflict use_column
+DECLARE
+  instant  timestamptz := clock_timestamp();
+  woken    text[];
+  keyed    record;
+  standing uuid;
+BEGIN
+  -- A caller that had to wait before it could send this says which transaction it was called in.
+  IF transaction_id IS NOT NULL AND transaction_id <> pg_current_xact_id()::text THEN
+    RAISE EXCEPTION 'the transaction that this enqueue was called in has already ended' USING ERRCODE = 'PQ001';
+  END IF;
+
+  WITH inserted AS (
+    INSERT INTO ${t.live} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata)
+    SELECT coalesce(job.id, ${t.schema}.uuidv7()), job.queue, coalesce(job.payload, 'null'), coalesce(job.priority, 0),
+           coalesce(job.max_attempts, 3),
+           CASE WHEN job.delay_ms IS NULL THEN coalesce(job.scheduled_for, instant) ELSE instant + job.delay_ms * interval '1 ms' END,
+           instant, job.timeout_ms, job.backoff, job.metadata
+    FROM jsonb_to_recordset(jobs) AS job (
+      id uuid, queue text, payload jsonb, priority smallint, max_attempts integer, scheduled_for timestamptz,
+      delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text)
+    WHERE job.unique_key IS NULL
+    RETURNING queue_name, scheduled_for
+  )
+  SELECT array_agg(queue_name) INTO woken
+  FROM (SELECT queue_name FROM inserted WHERE scheduled_for <= instant GROUP BY queue_name) AS due;
+
+  -- Jobs with a key, in the order of their keys: two callers that lock the same keys in different orders would
+  -- deadlock. ON CONFLICT costs extra WAL for every row, so only they pay for it.
+  IF jsonb_path_exists(jobs, '$[*].unique_key') THEN
+    FOR keyed IN
+      SELECT coalesce(job.id, ${t.schema}.uuidv7()) AS id, job.queue, coalesce(job.payload, 'null') AS payload,
+             coalesce(job.priority, 0) AS priority, coalesce(job.max_attempts, 3) AS max_attempts,
+             CASE WHEN job.delay_ms IS NULL THEN coalesce(job.scheduled_for, instant) ELSE instant + job.delay_ms * interval '1 ms' END AS scheduled_for,
+             job.timeout_ms, job.backoff, job.metadata, job.unique_key
+      FROM jsonb_to_recordset(jobs) WITH ORDINALITY AS job (
+        id uuid, queue text, payload jsonb, priority smallint, max_attempts integer, scheduled_for timestamptz,
+        delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text, position bigint)
+      WHERE job.unique_key IS NOT NULL
+      ORDER BY job.queue, job.unique_key, job.position
+    LOOP
+      LOOP
+        INSERT INTO ${t.live} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, unique_key)
+        VALUES (keyed.id, keyed.queue, keyed.payload, keyed.priority, keyed.max_attempts, keyed.scheduled_for, instant,
+                keyed.timeout_ms, keyed.backoff, keyed.metadata, keyed.unique_key)
+        ON CONFLICT (queue_name, unique_key) WHERE unique_key IS NOT NULL DO NOTHING;
+        IF FOUND THEN
+          IF keyed.scheduled_for <= instant THEN woken := array_append(woken, keyed.queue); END IF;
+          EXIT;
+        END IF;
+        SELECT live.id INTO standing FROM ${t.live} AS live
+        WHERE live.queue_name = keyed.queue AND live.unique_key = keyed.unique_key;
+        -- Not there any more: the job that stood in the way has ended in between, so try again.
+        IF FOUND THEN
+          id := keyed.id::text;
+          standing_id := standing::text;
+          RETURN NEXT;
+          EXIT;
+        END IF;
+      END LOOP;
+    END LOOP;
+  END IF;
+
+  IF woken IS NOT NULL THEN
+    PERFORM ${t.schema}.wake(woken);
+  END IF;
+END`)};
+COMMENT ON FUNCTION ${t.schema}.enqueue_many(jsonb, text) IS
+  'Writes jobs given as a JSON array; returns one row for each that was deduplicated: its id, and the id of the job that stands.';
+`
+
+/** The same for one job, for people, triggers and other languages. */
+const enqueue = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.enqueue(
+  queue_name text, payload jsonb DEFAULT '{}', scheduled_for timestamptz DEFAULT NULL, delay interval DEFAULT NULL,
+  priority integer DEFAULT 0, max_attempts integer DEFAULT 3, unique_key text DEFAULT NULL, metadata jsonb DEFAULT NULL)
+RETURNS TABLE (id text, deduplicated boolean) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS ${functionBody(`
+#variable_conflict use_variable
+DECLARE
+  job_id   uuid := ${t.schema}.uuidv7();
+  standing text;
+BEGIN
+  IF queue_name IS NULL OR queue_name = '' THEN
+    RAISE EXCEPTION 'a job needs the name of its queue' USING ERRCODE = '22023';
+  END IF;
+  IF scheduled_for IS NOT NULL AND delay IS NOT NULL THEN
+    RAISE EXCEPTION 'scheduled_for and delay were both given: choose one' USING ERRCODE = '22023';
+  END IF;
+  SELECT written.standing_id INTO standing
+  FROM ${t.schema}.enqueue_many(jsonb_build_array(jsonb_build_object(
+    'id', job_id, 'queue', queue_name, 'payload', coalesce(payload, 'null'), 'priority', priority,
+    'max_attempts', max_attempts, 'scheduled_for', coalesce(clock_timestamp() + delay, scheduled_for),
+    'unique_key', unique_key, 'metadata', metadata))) AS written;
+  id := coalesce(standing, job_id::text);
+  deduplicated := standing IS NOT NULL;
+  RETURN NEXT;
+END`)};
+COMMENT ON FUNCTION ${t.schema}.enqueue(text, jsonb, timestamptz, interval, integer, integer, text, jsonb) IS
+  'Enqueues one job in the caller''s transaction; returns its id, or the id of the live job that has the same unique_key.';
+`

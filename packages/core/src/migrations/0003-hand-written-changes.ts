@@ -1,0 +1,63 @@
+import type { Tables } from '../sql/statement.ts'
+import { type Migration, functionBody } from './migration.ts'
+
+/** The triggers that make plain UPDATE and INSERT as safe as the API. */
+export const handWrittenChanges: Migration = {
+  id: 3,
+  name: 'hand-written changes',
+  breaking: true,
+  up: (t) => triggers(t),
+}
+
+/**
+ * What people and scripts do by hand must be as safe as what the package does. Our own statements raise the fence
+ * themselves and name the partitions, so they call none of this.
+ */
+const triggers = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.on_hand_written_status() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
+BEGIN
+  -- Whoever holds the claim is fenced off: what it still writes will not be accepted.
+  NEW.fence := OLD.fence + 1;
+  IF NEW.status <> 'processing' THEN
+    NEW.locked_by := NULL;
+  END IF;
+  IF NEW.status IN ('completed', 'dead', 'cancelled') THEN
+    IF NEW.completed_at IS NOT DISTINCT FROM OLD.completed_at THEN
+      NEW.completed_at := pg_catalog.clock_timestamp();
+    END IF;
+    RETURN NEW;
+  END IF;
+  NEW.completed_at := NULL;
+  IF OLD.status IN ('completed', 'dead', 'cancelled') THEN
+    -- Run again from the start, now unless a time was given with it.
+    IF NEW.attempts = OLD.attempts THEN
+      NEW.attempts := 0;
+      NEW.crashes := 0;
+    END IF;
+    IF NEW.scheduled_for = OLD.scheduled_for THEN
+      NEW.scheduled_for := pg_catalog.clock_timestamp();
+    END IF;
+  ELSIF NEW.status IN ('pending', 'failed') AND NEW.attempts >= NEW.max_attempts THEN
+    NEW.attempts := 0;
+  END IF;
+  RETURN NEW;
+END`)};
+
+CREATE TRIGGER pgq_hand_written_status BEFORE UPDATE ON ${t.jobs} FOR EACH ROW
+  WHEN (NEW.status IS DISTINCT FROM OLD.status AND NEW.fence = OLD.fence)
+  EXECUTE FUNCTION ${t.schema}.on_hand_written_status();
+
+CREATE FUNCTION ${t.schema}.on_hand_written_jobs() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
+BEGIN
+  PERFORM ${t.schema}.wake(ARRAY(
+    SELECT DISTINCT written.queue_name FROM written
+    WHERE written.status IN ('pending', 'failed') AND written.scheduled_for <= pg_catalog.clock_timestamp()));
+  RETURN NULL;
+END`)};
+
+-- Statement triggers fire only for statements that name the parent table, as people's do.
+CREATE TRIGGER pgq_hand_written_insert AFTER INSERT ON ${t.jobs}
+  REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ${t.schema}.on_hand_written_jobs();
+CREATE TRIGGER pgq_hand_written_update AFTER UPDATE ON ${t.jobs}
+  REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ${t.schema}.on_hand_written_jobs();
+`

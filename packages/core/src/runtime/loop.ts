@@ -1,0 +1,82 @@
+import { jittered } from './clock.ts'
+import type { Service } from './service.ts'
+
+/** What a loop needs to know. */
+export interface LoopOptions {
+  /** One round. Returns how many ms to wait before the next; `wake()` cuts the wait short. */
+  readonly step: () => Promise<number>
+  /** Told about a round that rejected. The loop goes on after a growing pause. */
+  readonly onError: (error: unknown) => void
+  /** The first pause after an error, in ms; it doubles up to `maxPauseMs`, with jitter. @default 100 */
+  readonly pauseMs?: number
+  /** @default 5000 */
+  readonly maxPauseMs?: number
+}
+
+/**
+ * Runs a step again and again until it is stopped. A step is never run twice at once; a wake-up that arrives
+ * while one runs is remembered, so nothing that happened in between is slept through.
+ */
+export class Loop implements Service {
+  readonly #options: LoopOptions
+  #running: Promise<void> | undefined
+  #stopping = false
+  #woken = false
+  #pausing = false
+  #endSleep: (() => void) | undefined
+
+  constructor(options: LoopOptions) {
+    this.#options = options
+  }
+
+  start(): Promise<void> {
+    this.#stopping = false
+    this.#running ??= this.#run()
+    return Promise.resolve()
+  }
+
+  /** Ends the wait for the next step, now or as soon as the running one is over. A pause after an error is not cut short. */
+  wake(): void {
+    this.#woken = true
+    if (!this.#pausing) this.#endSleep?.()
+  }
+
+  /** Resolves when the step that was running is over. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#endSleep?.()
+    await this.#running
+    this.#running = undefined
+  }
+
+  async #run(): Promise<void> {
+    const { step, onError, pauseMs = 100, maxPauseMs = 5_000 } = this.#options
+    let failures = 0
+    while (!this.#stopping) {
+      this.#woken = false
+      let waitMs: number
+      try {
+        waitMs = await step()
+        failures = 0
+      } catch (error) {
+        onError(error)
+        // Wake-ups must not turn an outage into a busy loop: after an error the pause is slept through.
+        this.#pausing = true
+        waitMs = jittered(Math.min(maxPauseMs, pauseMs * 2 ** failures++), 0.5)
+      }
+      const rest = waitMs > 0 && (this.#pausing || !this.#woken)
+      if (rest && !this.#stopping) await this.#sleep(waitMs)
+      this.#pausing = false
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#endSleep = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}

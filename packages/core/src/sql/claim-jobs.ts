@@ -1,0 +1,121 @@
+import { epochMs } from './columns.ts'
+import type { Statement, Tables } from './statement.ts'
+
+/** What to claim from one queue. */
+export interface ClaimWanted {
+  readonly queue: string
+  readonly limit: number
+  /** Look at nothing before this place in the order of the queue: a hint that saves walking dead index entries. */
+  readonly floor: ClaimFloor | undefined
+}
+
+/** A place in the order of a queue. */
+export interface ClaimFloor {
+  readonly priority: number
+  readonly scheduledForMs: number
+}
+
+export interface ClaimParams {
+  readonly workerId: string
+  readonly wanted: readonly ClaimWanted[]
+}
+
+export interface ClaimRow {
+  readonly id: string
+  readonly queue_name: string
+  readonly payload: string
+  readonly priority: string
+  readonly attempts: string
+  readonly max_attempts: string
+  readonly fence: string
+  readonly crashes: string
+  readonly timeout_ms: string | null
+  readonly backoff: string | null
+  readonly metadata: string | null
+  readonly created_ms: string
+  readonly scheduled_ms: string
+}
+
+/**
+ * Moves due jobs of several queues from `pending` and `failed` to `processing`, at most `limit` of each queue, the most
+ * urgent and the longest due first, and charges the attempt. Rows that someone else holds are skipped.
+ *
+ * The plan must not depend on statistics, which are always out of date on this table:
+ * - `level` steps from one priority to the next by index (a loose scan), so that within a level `scheduled_for <= now()`
+ *   ends the index range. Without it a queue with a million delayed jobs is walked whole whenever a claim comes up short.
+ * - the nested loops are the only way to run LATERAL sub-selects, and their LIMIT and FOR UPDATE keep them from being
+ *   flattened; the outer LIMIT stops pulling, so no row is locked that is not claimed.
+ * - MATERIALIZED locks once; without it the planner may run the sub-select again and lock more rows than were asked for.
+ * - `ctid = ANY (ARRAY(…))` can only be a TID scan; a join here was seen to become a hash join over the whole table.
+ *
+ * A claim needs no durability: one that is lost in a crash is a job that is still waiting. So its commit does not wait
+ * for the disk. The row of the worker must be alive: what a process that was already given up sends late claims nothing.
+ */
+export const claimJobs = (t: Tables): Statement<ClaimParams, ClaimRow> => ({
+  name: 'claim jobs',
+  text: `
+WITH claimable AS MATERIALIZED (
+  SELECT picked.tid
+  FROM unnest($2::text[], $3::integer[], $4::integer[], $5::float8[]) AS want (queue_name, slots, floor_priority, floor_ms)
+  CROSS JOIN LATERAL (
+    WITH RECURSIVE level (priority) AS (
+      ( SELECT job.priority
+        FROM ${t.live} AS job
+        WHERE job.queue_name = want.queue_name
+          AND job.status IN ('pending', 'failed')
+          AND (job.priority, job.scheduled_for) >= (want.floor_priority::smallint, to_timestamp(want.floor_ms / 1000))
+        ORDER BY job.priority, job.scheduled_for
+        LIMIT 1 )
+      UNION ALL
+      SELECT ( SELECT job.priority
+               FROM ${t.live} AS job
+               WHERE job.queue_name = want.queue_name
+                 AND job.status IN ('pending', 'failed')
+                 AND job.priority > level.priority
+               ORDER BY job.priority
+               LIMIT 1 )
+      FROM level
+      WHERE level.priority IS NOT NULL
+    )
+    SELECT due.tid
+    FROM level
+    CROSS JOIN LATERAL (
+      SELECT job.ctid AS tid
+      FROM ${t.live} AS job
+      WHERE job.queue_name = want.queue_name
+        AND job.status IN ('pending', 'failed')
+        AND job.priority = level.priority
+        AND job.scheduled_for <= now()
+        AND job.scheduled_for >= CASE WHEN level.priority = want.floor_priority THEN to_timestamp(want.floor_ms / 1000) ELSE '-infinity' END
+      ORDER BY job.scheduled_for, job.id
+      LIMIT want.slots
+      FOR UPDATE SKIP LOCKED
+    ) AS due
+    WHERE level.priority IS NOT NULL
+    LIMIT want.slots
+  ) AS picked
+  WHERE (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
+    AND EXISTS (SELECT FROM ${t.workers} AS worker WHERE worker.id = $1 AND worker.lost_at IS NULL)
+)
+UPDATE ${t.live} AS job
+SET status = 'processing',
+    attempts = job.attempts + 1,
+    fence = job.fence + 1,
+    locked_by = $1,
+    started_at = clock_timestamp()
+WHERE job.ctid = ANY (ARRAY(SELECT tid FROM claimable))
+RETURNING job.id, job.queue_name, job.payload, job.priority, job.attempts, job.max_attempts, job.fence, job.crashes,
+          job.timeout_ms, job.backoff, job.metadata,
+          ${epochMs('job.created_at')} AS created_ms, ${epochMs('job.scheduled_for')} AS scheduled_ms`,
+  values: ({ workerId, wanted }) => [
+    workerId,
+    wanted.map((want) => want.queue),
+    wanted.map((want) => want.limit),
+    wanted.map((want) => want.floor?.priority ?? LOWEST_PRIORITY),
+    wanted.map((want) => (want.floor ? want.floor.scheduledForMs - FLOOR_SLACK_MS : '-Infinity')),
+  ],
+})
+
+const LOWEST_PRIORITY = -32_768
+/** Covers what rounding through a float may cost. */
+const FLOOR_SLACK_MS = 1

@@ -1,0 +1,27 @@
+import type { Statement, Tables } from './statement.ts'
+
+export interface EnqueueParams {
+  /** A JSON array of jobs, as text. */
+  readonly jobs: string
+  /** The transaction that the caller was in when it called, if the statement could not be sent at once. */
+  readonly transactionId: string | null
+}
+
+/**
+ * Writes jobs. One text parameter in, text columns out: this is the one statement that runs on other people's drivers,
+ * and only text means the same to all of them (`$1::jsonb` is encoded twice by some).
+ */
+export const enqueueJobs = (
+  t: Tables,
+): Statement<EnqueueParams, { readonly id: string; readonly standing_id: string }> => ({
+  name: 'enqueue jobs',
+  text: `SELECT id, standing_id FROM ${t.schema}.enqueue_many($1::text::jsonb, $2::text)`,
+  values: ({ jobs, transactionId }) => [jobs, transactionId],
+})
+
+/** Says which transaction is open. It takes a transaction id if there was none: the caller is about to write anyway. */
+export const currentTransaction: Statement<void, { readonly transaction_id: string }> = {
+  name: 'identify the transaction',
+  text: 'SELECT pg_current_xact_id()::text AS transaction_id',
+  values: () => [],
+}

@@ -1,0 +1,50 @@
+import type { Statement, Tables } from './statement.ts'
+
+/** A claim: what a worker must hold to write anything about a job. */
+export interface Claim {
+  readonly id: string
+  readonly fence: number
+  readonly workerId: string
+}
+
+/**
+ * A CTE `held (tid)`: the rows whose claims, given as $1 ids, $2 fences and $3 worker ids, still stand; each locked.
+ *
+ * Sorted by id by the caller: two batches that lock in different orders would deadlock. One index probe for each
+ * claim whatever the statistics say, since LIMIT and FOR UPDATE keep the sub-select from being flattened. The status is
+ * not asked for on purpose: naming it makes the partial indexes usable, and plans were seen to flip to them. The fence
+ * says all that it would; the worker tells claims apart that a crash of the server has undone.
+ */
+export const heldClaims = (t: Tables): string => `held AS MATERIALIZED (
+  SELECT job.tid
+  FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS claim (id, fence, worker_id)
+  CROSS JOIN LATERAL (
+    SELECT live.ctid AS tid
+    FROM ${t.live} AS live
+    WHERE live.id = claim.id AND live.fence = claim.fence AND live.locked_by = claim.worker_id
+    LIMIT 1
+    FOR UPDATE
+  ) AS job
+)`
+
+/** The parameters of `heldClaims`. */
+export const claimValues = (claims: readonly Claim[]): [string[], number[], string[]] => [
+  claims.map((claim) => claim.id),
+  claims.map((claim) => claim.fence),
+  claims.map((claim) => claim.workerId),
+]
+
+/** Which of the given claims no longer stand: the job was rescued, cancelled, moved or deleted. */
+export const lostClaims = (
+  t: Tables,
+): Statement<readonly Claim[], { readonly id: string; readonly status: string | null }> => ({
+  name: 'find lost claims',
+  text: `
+SELECT claim.id, (SELECT job.status FROM ${t.dead} AS job WHERE job.id = claim.id LIMIT 1) AS status
+FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS claim (id, fence, worker_id)
+WHERE NOT EXISTS (
+  SELECT FROM ${t.live} AS live
+  WHERE live.id = claim.id AND live.fence = claim.fence AND live.locked_by = claim.worker_id
+  OFFSET 0)`,
+  values: claimValues,
+})

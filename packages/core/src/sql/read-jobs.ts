@@ -1,0 +1,128 @@
+import { epochMs } from './columns.ts'
+import type { Parameter, Statement, Tables } from './statement.ts'
+
+/** The whole row, with times as milliseconds. */
+export interface JobRow {
+  readonly id: string
+  readonly queue_name: string
+  readonly payload: string
+  readonly status: string
+  readonly priority: string
+  readonly attempts: string
+  readonly max_attempts: string
+  readonly fence: string
+  readonly scheduled_ms: string
+  readonly created_ms: string
+  readonly started_ms: string | null
+  readonly completed_ms: string | null
+  readonly locked_by: string | null
+  readonly unique_key: string | null
+  readonly error: string | null
+  readonly errors: string | null
+  readonly result: string | null
+  readonly progress: string | null
+  readonly metadata: string | null
+}
+
+const ROW = `job.id, job.queue_name, job.payload, job.status, job.priority, job.attempts, job.max_attempts, job.fence,
+       ${epochMs('job.scheduled_for')} AS scheduled_ms, ${epochMs('job.created_at')} AS created_ms,
+       ${epochMs('job.started_at')} AS started_ms, ${epochMs('job.completed_at')} AS completed_ms,
+       job.locked_by, job.unique_key, job.error, job.errors, job.result, job.progress, job.metadata`
+
+/** One job by its id: a probe of the id index of each partition. */
+export const getJob = (t: Tables): Statement<{ readonly id: string }, JobRow> => ({
+  name: 'get job',
+  text: `
+SELECT ${ROW}
+FROM ${t.jobs} AS job
+WHERE job.id = $1
+LIMIT 1`,
+  values: ({ id }) => [id],
+})
+
+/** Which jobs are meant; null for what does not matter. */
+export interface FindParams {
+  readonly ids: readonly string[] | null
+  readonly queue: string | null
+  readonly statuses: readonly string[] | null
+  readonly uniqueKey: string | null
+  /** A JSON text that the payload must contain. */
+  readonly payload: string | null
+  /** A part of the last error's message. */
+  readonly error: string | null
+  readonly createdAfter: string | null
+  readonly createdBefore: string | null
+  /** Only ids that come after this one in the order of the list. */
+  readonly after: string | null
+  readonly limit: number
+}
+
+/**
+ * The conditions of a filter, as $1 to $8. The statement is planned with its values, so a condition that is null folds
+ * away, and `status` excludes whole partitions.
+ */
+const MATCHES = `($1::uuid[] IS NULL OR job.id = ANY ($1))
+  AND ($2::text IS NULL OR job.queue_name = $2)
+  AND ($3::text[] IS NULL OR job.status = ANY ($3))
+  AND ($4::text IS NULL OR job.unique_key = $4)
+  AND ($5::text IS NULL OR job.payload @> $5::text::jsonb)
+  AND ($6::text IS NULL OR position(lower($6) IN lower(job.error)) > 0)
+  AND ($7::timestamptz IS NULL OR job.created_at >= $7)
+  AND ($8::timestamptz IS NULL OR job.created_at < $8)`
+
+const filterValues = (p: FindParams): Parameter[] => [
+  p.ids,
+  p.queue,
+  p.statuses,
+  p.uniqueKey,
+  p.payload,
+  p.error,
+  p.createdAfter,
+  p.createdBefore,
+  p.after,
+  p.limit,
+]
+
+/** A page of jobs, newest id first. Ids are ordered by time, and every partition has them indexed: no sort. */
+export const listJobs = (t: Tables): Statement<FindParams, JobRow> => ({
+  name: 'list jobs',
+  text: `
+SELECT ${ROW}
+FROM ${t.jobs} AS job
+WHERE ${MATCHES}
+  AND ($9::uuid IS NULL OR job.id < $9)
+ORDER BY job.id DESC
+LIMIT $10`,
+  values: filterValues,
+})
+
+/** The ids that a filter means, oldest first, for statements that then change them in batches. */
+export const findJobIds = (t: Tables): Statement<FindParams, { readonly id: string }> => ({
+  name: 'find job ids',
+  text: `
+SELECT job.id
+FROM ${t.jobs} AS job
+WHERE ${MATCHES}
+  AND ($9::uuid IS NULL OR job.id > $9)
+ORDER BY job.id
+LIMIT $10`,
+  values: filterValues,
+})
+
+/** How many jobs there are, by queue and status. It reads what it counts: name the statuses to leave the history out. */
+export const countJobs = (
+  t: Tables,
+): Statement<
+  { readonly queue: string | null; readonly statuses: readonly string[] | null },
+  { readonly queue_name: string; readonly status: string; readonly jobs: string }
+> => ({
+  name: 'count jobs',
+  text: `
+SELECT job.queue_name, job.status, count(*) AS jobs
+FROM ${t.jobs} AS job
+WHERE ($1::text IS NULL OR job.queue_name = $1)
+  AND ($2::text[] IS NULL OR job.status = ANY ($2))
+GROUP BY job.queue_name, job.status
+ORDER BY job.queue_name, job.status`,
+  values: ({ queue, statuses }) => [queue, statuses],
+})

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+
+/** What a parameter may be: drivers disagree about everything else (arrays are for our own connections only). */
+type Scalar = string | number | boolean | null
+export type Parameter = Scalar | readonly Scalar[]
+
+/** A statement: its text, built once per schema, and how its parameters go in. All rows come back as text. */
+export interface Statement<Params, Row> {
+  /** A sentence's worth of name, for errors and `pg_stat_statements`. */
+  readonly name: string
+  readonly text: string
+  readonly values: (params: Params) => readonly Parameter[]
+  /** Only a type: the columns, as PostgreSQL's text form gives them. */
+  readonly row?: Row
+}
+
+/** The quoted names of everything in one pgq schema. */
+export interface Tables {
+  /** The schema as it is called, unquoted. */
+  readonly name: string
+  readonly schema: string
+  readonly jobs: string
+  readonly live: string
+  readonly completed: string
+  readonly completedDefault: string
+  readonly dead: string
+  readonly workers: string
+  readonly leader: string
+  readonly queues: string
+  readonly schedules: string
+  readonly migrations: string
+  /** The NOTIFY channel. A hash, because a channel name must be shorter than a schema name may be. */
+  readonly channel: string
+}
+
+/** Quotes the names of a schema, whatever it is called. */
+export function tablesIn(name: string): Tables {
+  const schema = quoteIdentifier(name)
+  return {
+    name,
+    schema,
+    jobs: `${schema}.jobs`,
+    live: `${schema}.jobs_live`,
+    completed: `${schema}.jobs_completed`,
+    completedDefault: `${schema}.jobs_completed_default`,
+    dead: `${schema}.jobs_dead`,
+    workers: `${schema}.workers`,
+    leader: `${schema}.leader`,
+    queues: `${schema}.queues`,
+    schedules: `${schema}.schedules`,
+    migrations: `${schema}.migrations`,
+    channel: `pgq:${createHash('md5').update(name).digest('hex').slice(0, 16)}`,
+  }
+}
+
+/** Quotes an identifier. */
+export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** Quotes a text literal; only for DDL, which takes no parameters. */
+export const quoteLiteral = (text: string): string => `'${text.replaceAll("'", "''")}'`

@@ -1,0 +1,79 @@
+import type { AttemptError, JobRecord, Json, Metadata } from '../job/job.ts'
+import type { JobStatus } from '../job/status.ts'
+import { type FindParams, type JobRow, countJobs, findJobIds, getJob, listJobs } from '../sql/read-jobs.ts'
+import type { Tables } from '../sql/statement.ts'
+import type { Session } from './database.ts'
+
+/** How many jobs a queue has in one status. */
+export interface JobCount {
+  readonly queue: string
+  readonly status: JobStatus
+  readonly jobs: number
+}
+
+/** The statements that look and change nothing. */
+export class JobReader {
+  readonly #statements
+
+  constructor(tables: Tables) {
+    this.#statements = {
+      get: getJob(tables),
+      list: listJobs(tables),
+      ids: findJobIds(tables),
+      count: countJobs(tables),
+    }
+  }
+
+  async get(session: Session, id: string): Promise<JobRecord | null> {
+    const [row] = await session.run(this.#statements.get, { id })
+    return row ? jobRecord(row) : null
+  }
+
+  async list(session: Session, params: FindParams): Promise<JobRecord[]> {
+    return (await session.run(this.#statements.list, params)).map(jobRecord)
+  }
+
+  async findIds(session: Session, params: FindParams): Promise<string[]> {
+    return (await session.run(this.#statements.ids, params)).map((row) => row.id)
+  }
+
+  async count(
+    session: Session,
+    queue: string | null,
+    statuses: readonly JobStatus[] | null,
+  ): Promise<JobCount[]> {
+    const rows = await session.run(this.#statements.count, { queue, statuses })
+    return rows.map((row) => ({
+      queue: row.queue_name,
+      status: row.status as JobStatus,
+      jobs: Number(row.jobs),
+    }))
+  }
+}
+
+function jobRecord(row: JobRow): JobRecord {
+  return {
+    id: row.id,
+    queue: row.queue_name,
+    payload: JSON.parse(row.payload),
+    status: row.status as JobStatus,
+    priority: Number(row.priority),
+    attempts: Number(row.attempts),
+    maxAttempts: Number(row.max_attempts),
+    fence: Number(row.fence),
+    scheduledFor: new Date(Number(row.scheduled_ms)),
+    createdAt: new Date(Number(row.created_ms)),
+    startedAt: instant(row.started_ms),
+    completedAt: instant(row.completed_ms),
+    lockedBy: row.locked_by,
+    uniqueKey: row.unique_key,
+    error: row.error,
+    errors: row.errors === null ? [] : (JSON.parse(row.errors) as AttemptError[]),
+    result: json(row.result),
+    progress: json(row.progress) as Json | null,
+    metadata: (json(row.metadata) ?? {}) as Metadata,
+  }
+}
+
+const instant = (ms: string | null): Date | null => (ms === null ? null : new Date(Number(ms)))
+const json = (text: string | null): unknown => (text === null ? null : JSON.parse(text))

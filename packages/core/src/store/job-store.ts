@@ -1,0 +1,131 @@
+import type { ClaimedJob, Metadata } from '../job/job.ts'
+import { type ClaimParams, type ClaimRow, claimJobs } from '../sql/claim-jobs.ts'
+import { findOutcomes } from '../sql/find-outcomes.ts'
+import { type Claim, lostClaims } from '../sql/held-claims.ts'
+import { storeProgress } from '../sql/progress.ts'
+import { settleCompleted } from '../sql/settle-completed.ts'
+import { settleEnded } from '../sql/settle-ended.ts'
+import { settleWaiting } from '../sql/settle-waiting.ts'
+import type { Tables } from '../sql/statement.ts'
+import type { Session } from './database.ts'
+import type { RecordedError, RecordedValue } from '../job/recorded.ts'
+
+/** What `settle…` writes, by kind of ending. */
+export interface CompletedChange extends Claim {
+  readonly result: RecordedValue
+}
+export interface EndedChange extends Claim {
+  readonly status: 'dead' | 'cancelled'
+  readonly error: RecordedError
+}
+export interface WaitingChange extends Claim {
+  readonly status: 'failed' | 'pending'
+  /** Not given: the job keeps its time. */
+  readonly delayMs?: number
+  readonly error?: RecordedError
+}
+
+/** The statements of a job's life between claim and settle. Settles return the ids whose claim still stood. */
+export class JobStore {
+  readonly #statements
+
+  constructor(tables: Tables) {
+    this.#statements = {
+      claim: claimJobs(tables),
+      completed: settleCompleted(tables),
+      ended: settleEnded(tables),
+      waiting: settleWaiting(tables),
+      outcomes: findOutcomes(tables),
+      lost: lostClaims(tables),
+      progress: storeProgress(tables),
+    }
+  }
+
+  /** Claims due jobs; the most urgent and longest due first. */
+  async claim(session: Session, params: ClaimParams): Promise<ClaimedJob[]> {
+    const rows = await session.run(this.#statements.claim, params)
+    return rows.map(claimedJob).toSorted(inClaimOrder)
+  }
+
+  async settleCompleted(session: Session, changes: readonly CompletedChange[]): Promise<Set<string>> {
+    const claims = sorted(changes)
+    const results = claims.flatMap(({ id, result }) =>
+      result.json === null ? [] : [`"${id}":${result.json}`],
+    )
+    const problems = claims.flatMap(({ id, result }) =>
+      result.problem === undefined ? [] : [[id, result.problem]],
+    )
+    return idsOf(
+      await session.run(this.#statements.completed, {
+        claims,
+        results: `{${results.join(',')}}`,
+        problems: JSON.stringify(Object.fromEntries(problems)),
+      }),
+    )
+  }
+
+  async settleEnded(session: Session, changes: readonly EndedChange[]): Promise<Set<string>> {
+    const claims = sorted(changes)
+    const endings = Object.fromEntries(claims.map(({ id, status, error }) => [id, { status, error }]))
+    return idsOf(await session.run(this.#statements.ended, { claims, endings: JSON.stringify(endings) }))
+  }
+
+  async settleWaiting(session: Session, changes: readonly WaitingChange[]): Promise<Set<string>> {
+    const claims = sorted(changes)
+    const details = Object.fromEntries(
+      claims.map(({ id, status, delayMs, error }) => [id, { status, delay_ms: delayMs, error }]),
+    )
+    return idsOf(await session.run(this.#statements.waiting, { claims, changes: JSON.stringify(details) }))
+  }
+
+  /** Of the given claims, those that have ended in the history: an earlier settle of theirs went through. */
+  async findEnded(session: Session, claims: readonly Claim[]): Promise<Set<string>> {
+    const ids = claims.map((claim) => claim.id)
+    return idsOf(
+      await session.run(this.#statements.outcomes, { ids, fences: claims.map((claim) => claim.fence) }),
+    )
+  }
+
+  /** Of the given claims, those that no longer stand, and whether the job was cancelled. */
+  async findLost(session: Session, claims: readonly Claim[]): Promise<{ id: string; cancelled: boolean }[]> {
+    const rows = await session.run(this.#statements.lost, claims)
+    return rows.map((row) => ({ id: row.id, cancelled: row.status === 'cancelled' }))
+  }
+
+  /** Returns whether the claim still stood. */
+  async storeProgress(session: Session, claim: Claim, progress: string): Promise<boolean> {
+    return (await session.run(this.#statements.progress, { claim, progress })).length > 0
+  }
+}
+
+/** Locks are taken in the order of the ids: batches that overlap then wait for each other instead of deadlocking. */
+function sorted<C extends Claim>(claims: readonly C[]): C[] {
+  return claims.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+const idsOf = (rows: readonly { readonly id: string }[]): Set<string> => new Set(rows.map((row) => row.id))
+
+const NO_METADATA: Metadata = Object.freeze({})
+
+function claimedJob(row: ClaimRow): ClaimedJob {
+  return {
+    id: row.id,
+    queue: row.queue_name,
+    payload: JSON.parse(row.payload),
+    priority: Number(row.priority),
+    attempt: Number(row.attempts),
+    maxAttempts: Number(row.max_attempts),
+    fence: Number(row.fence),
+    crashes: Number(row.crashes),
+    timeoutMs: row.timeout_ms === null ? null : Number(row.timeout_ms),
+    backoff: row.backoff === null ? null : JSON.parse(row.backoff),
+    metadata: row.metadata === null ? NO_METADATA : (JSON.parse(row.metadata) as Metadata),
+    createdAtMs: Number(row.created_ms),
+    scheduledForMs: Number(row.scheduled_ms),
+  }
+}
+
+/** UPDATE … RETURNING gives rows in the order of the table. */
+function inClaimOrder(a: ClaimedJob, b: ClaimedJob): number {
+  return a.priority - b.priority || a.scheduledForMs - b.scheduledForMs || (a.id < b.id ? -1 : 1)
+}

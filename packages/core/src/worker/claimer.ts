@@ -1,0 +1,132 @@
+import type { Events } from '../events.ts'
+import type { ClaimedJob } from '../job/job.ts'
+import { jittered, monotonicMs } from '../runtime/clock.ts'
+import { Loop } from '../runtime/loop.ts'
+import type { Service } from '../runtime/service.ts'
+import type { Database } from '../store/database.ts'
+import type { JobStore } from '../store/job-store.ts'
+import { Floors } from './floors.ts'
+import type { Runner } from './runner.ts'
+import type { Settler } from './settler.ts'
+
+/** What the claimer needs from outside. */
+export interface ClaimerDeps {
+  readonly database: Database
+  readonly store: JobStore
+  readonly runner: Runner
+  readonly settler: Settler
+  readonly events: Events
+  readonly workerId: () => string
+  /** Whether the lease is certain enough to claim under it. */
+  readonly mayClaim: () => boolean
+  /** The longest wait between two looks at idle queues, in ms. */
+  readonly pollMs: number
+  /** Told when the queues have run dry after a busy time, before the next look. */
+  readonly onIdle: () => void
+}
+
+/** The first wait after the queues ran dry, in ms. It doubles: a job whose wake-up was missed waits at most as long again as it took to commit. */
+const FIRST_POLL_MS = 5
+/** In hand at most: running, waiting for a slot, or ended and not yet settled. */
+const HELD_LIMIT = 4_000
+/** Claim nothing while this many ended attempts wait to be settled. */
+const UNSETTLED_LIMIT = 2_000
+
+/** Claims jobs for all queues of a worker with one statement at a time: when there is room, and work is known or supposed. */
+export class Claimer implements Service {
+  readonly #deps: ClaimerDeps
+  readonly #loop: Loop
+  readonly #floors = new Floors()
+  #idlePollMs = FIRST_POLL_MS
+  /** When the last claim that found something was made. */
+  #busyUntilMs = 0
+  #busySinceMs: number | undefined
+
+  constructor(deps: ClaimerDeps) {
+    this.#deps = deps
+    this.#loop = new Loop({
+      step: () => this.#step(),
+      onError: (error) => deps.events.emit('error', { where: 'claiming jobs', error }),
+    })
+  }
+
+  start(): Promise<void> {
+    return this.#loop.start()
+  }
+
+  /** Resolves when no claim is under way. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  /** Looks for jobs now: there is room, or news of some. */
+  wake(): void {
+    this.#loop.wake()
+  }
+
+  /** For how long claims have found work without a break, in ms. */
+  get busyMs(): number {
+    return this.#busySinceMs === undefined ? 0 : this.#busyUntilMs - this.#busySinceMs
+  }
+
+  async #step(): Promise<number> {
+    const { runner, settler } = this.#deps
+    this.#giveBack(runner.surplus())
+    if (runner.isolating) this.#giveBack([...runner.lanes.values()].flatMap((lane) => lane.drain()))
+    runner.startAll()
+    const wanted = this.#wanted()
+    if (wanted.length === 0) return this.#deps.pollMs
+    const found = await this.#claim(wanted)
+    const now = monotonicMs()
+    if (found > 0) return this.#foundSome(now)
+    if (this.#busySinceMs !== undefined) this.#ranDry()
+    this.#idlePollMs = Math.min(this.#deps.pollMs, this.#idlePollMs * 2)
+    // Nothing is settled or claimed: whatever arrives is told, or found by the next look.
+    return settler.unsettled > 0 ? FIRST_POLL_MS : jittered(this.#idlePollMs)
+  }
+
+  #foundSome(now: number): number {
+    this.#busySinceMs ??= now
+    this.#busyUntilMs = now
+    this.#idlePollMs = FIRST_POLL_MS
+    return 0
+  }
+
+  #ranDry(): void {
+    this.#busySinceMs = undefined
+    this.#deps.onIdle()
+  }
+
+  /** What to claim of each queue, within what this worker may have in hand. */
+  #wanted(): { queue: string; limit: number }[] {
+    const { runner, settler, mayClaim } = this.#deps
+    if (!mayClaim() || runner.isolating || settler.unsettled >= UNSETTLED_LIMIT) return []
+    let room = HELD_LIMIT - runner.held - settler.unsettled
+    const wanted: { queue: string; limit: number }[] = []
+    for (const [queue, lane] of runner.lanes) {
+      const limit = lane.isLow ? Math.min(room, lane.wanted()) : 0
+      if (limit > 0) wanted.push({ queue, limit })
+      room -= limit
+    }
+    return wanted
+  }
+
+  async #claim(wanted: { queue: string; limit: number }[]): Promise<number> {
+    const { database, store, runner, workerId } = this.#deps
+    const id = workerId()
+    const startedMs = monotonicMs()
+    const plan = this.#floors.apply(wanted, startedMs)
+    const jobs = await store.claim(database, { workerId: id, wanted: plan.wanted })
+    const nowMs = monotonicMs()
+    this.#floors.learn({ ...plan, jobs, tookMs: nowMs - startedMs, nowMs })
+    // Claimed under an id that was declared lost in between: those claims are void, and others rescue the jobs.
+    if (id === workerId()) runner.add(jobs)
+    return jobs.length
+  }
+
+  #giveBack(jobs: readonly ClaimedJob[]): void {
+    const workerId = this.#deps.workerId()
+    for (const job of jobs)
+      this.#deps.settler.add({ job, workerId, transition: { to: 'pending' }, durationMs: 0 })
+  }
+}

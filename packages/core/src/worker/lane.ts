@@ -1,0 +1,96 @@
+import type { ClaimedJob } from '../job/job.ts'
+import { monotonicMs } from '../runtime/clock.ts'
+import type { Handler } from './handler.ts'
+
+/** Hold only what will start within this time, in ms: slow jobs are not hoarded, and a crash strands few. */
+const PREFETCH_MS = 100
+/** Never hold more than this many unstarted jobs of one queue. */
+const PREFETCH_LIMIT = 1_000
+/** Give jobs back that have waited this long, since they were to start within PREFETCH_MS. In ms. */
+const OVERDUE_MS = 1_000
+/** How much a new measurement counts against the older ones. */
+const WEIGHT = 0.1
+
+/** The jobs of one queue in this worker: those that wait for a slot, how many run, and how fast they go. */
+export class Lane {
+  readonly handler: Handler
+  readonly #waiting: ClaimedJob[] = []
+  #next = 0
+  #running = 0
+  #msPerJob: number | undefined
+  #lastEndMs = monotonicMs()
+  #lastAddMs = 0
+
+  constructor(handler: Handler) {
+    this.handler = handler
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  /** How many claimed jobs have not been started. */
+  get waiting(): number {
+    return this.#waiting.length - this.#next
+  }
+
+  get hasFreeSlot(): boolean {
+    return this.#running < this.handler.concurrency
+  }
+
+  /** Whether it is time to claim more: before the slots run dry, yet not for every single job. */
+  get isLow(): boolean {
+    return this.hasFreeSlot || this.waiting * 2 <= this.#prefetch()
+  }
+
+  /** How many jobs to claim: what fills the free slots, and what will start soon after. */
+  wanted(): number {
+    return Math.max(0, this.handler.concurrency - this.#running + this.#prefetch() - this.waiting)
+  }
+
+  add(jobs: readonly ClaimedJob[]): void {
+    this.#lastAddMs = monotonicMs()
+    this.#waiting.push(...jobs)
+  }
+
+  /** Takes the next job and a slot for it. */
+  take(): ClaimedJob | undefined {
+    if (!this.hasFreeSlot || this.waiting === 0) return undefined
+    const job = this.#waiting[this.#next++]
+    if (this.#next === this.#waiting.length || this.#next > PREFETCH_LIMIT) {
+      this.#waiting.splice(0, this.#next)
+      this.#next = 0
+    }
+    this.#running++
+    return job
+  }
+
+  /** Gives a slot back and learns from how long it was taken. */
+  release(tookMs: number): void {
+    this.#running--
+    this.#lastEndMs = monotonicMs()
+    this.#msPerJob =
+      this.#msPerJob === undefined ? tookMs : this.#msPerJob + WEIGHT * (tookMs - this.#msPerJob)
+  }
+
+  /** Removes all jobs that wait. */
+  drain(): ClaimedJob[] {
+    const jobs = this.#waiting.splice(0).slice(this.#next)
+    this.#next = 0
+    return jobs
+  }
+
+  /** Removes the jobs that wait in vain because the handlers have become much slower than when they were claimed. */
+  surplus(): ClaimedJob[] {
+    if (this.waiting === 0 || monotonicMs() - this.#lastAddMs < OVERDUE_MS) return []
+    return this.#waiting.splice(this.#next + this.#prefetch())
+  }
+
+  /** How many jobs will start within PREFETCH_MS. Nothing is known before the first has ended, so nothing is held. */
+  #prefetch(): number {
+    if (this.#msPerJob === undefined) return 0
+    const sinceLastEnd = this.hasFreeSlot ? 0 : monotonicMs() - this.#lastEndMs
+    const msPerJob = Math.max(this.#msPerJob, sinceLastEnd, 0.001)
+    return Math.min(PREFETCH_LIMIT, Math.floor((this.handler.concurrency * PREFETCH_MS) / msPerJob))
+  }
+}

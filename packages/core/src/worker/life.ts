@@ -1,0 +1,267 @@
+import { randomUUID } from 'node:crypto'
+import os from 'node:os'
+import { PgqError } from '../errors.ts'
+import type { Events } from '../events.ts'
+import { Listener } from '../notify/listener.ts'
+import { settledWithin } from '../runtime/clock.ts'
+import type { Service } from '../runtime/service.ts'
+import type { Tables } from '../sql/statement.ts'
+import type { Database } from '../store/database.ts'
+import { JobStore } from '../store/job-store.ts'
+import { checkSchema } from '../store/migrator.ts'
+import { type ConnectionConfig, openClient, openPool, PgDatabase } from '../store/pg-database.ts'
+import { WorkerStore } from '../store/worker-store.ts'
+import { Claimer } from './claimer.ts'
+import type { Handler } from './handler.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { Runner } from './runner.ts'
+import { claimOf, leaseLost, Settler } from './settler.ts'
+import type { WorkerSettings } from './worker-options.ts'
+
+/** What a worker needs from outside. */
+export interface WorkerDeps {
+  readonly connection: ConnectionConfig
+  readonly tables: Tables
+  readonly events: Events
+  /** Makes what the elected leader does: rescue, partitions, retention. */
+  readonly createMaintenance: (deps: MaintenanceDeps) => Service
+}
+
+/** What maintenance needs of the worker that it runs in. */
+export interface MaintenanceDeps {
+  readonly database: Database
+  readonly workerId: () => string
+  readonly leaseMs: number
+  readonly reachableMs: () => number
+}
+
+/** After signals were aborted, how long handlers have to end before their jobs are given back without them, in ms. */
+const ABORT_WAIT_MS = 2_000
+/** How long the last writes of a stop may take when the database does not answer, in ms. */
+const LAST_WRITES_MS = 5_000
+/** Claims find work for this long without a break before notifications are switched off, in ms. */
+const BUSY_MS = 1_000
+
+/**
+ * One life of a worker, from start to stop: the parts, and how they are wired.
+ *
+ * It uses four connections whatever its concurrency: two for claiming, settling and maintenance, one for the heartbeat
+ * alone, which nothing else can then hold up, and one that listens. They are its own, so that handlers which use up the
+ * application's pool cannot starve it. Only transactional handlers take a connection each while they run.
+ */
+export class WorkerLife {
+  workerId: string = randomUUID()
+  readonly #deps: WorkerDeps
+  readonly #handlers: readonly Handler[]
+  readonly #settings: WorkerSettings
+  readonly #control: Database
+  readonly #pulse: Database
+  readonly #jobs: JobStore
+  readonly #workers: WorkerStore
+  readonly #settler: Settler
+  readonly #runner: Runner
+  readonly #claimer: Claimer
+  readonly #heartbeat: Heartbeat
+  readonly #listener: Listener | undefined
+  readonly #maintenance: Service | undefined
+  #transactions: Database | undefined
+  #ending = false
+
+  constructor(deps: WorkerDeps, handlers: readonly Handler[], settings: WorkerSettings) {
+    this.#deps = deps
+    this.#handlers = handlers
+    this.#settings = settings
+    const { events, tables } = deps
+    const workerId = (): string => this.workerId
+    this.#control = this.#open(2)
+    this.#pulse = this.#open(1, settings.leaseMs / 3)
+    this.#jobs = new JobStore(tables)
+    this.#workers = new WorkerStore(tables)
+    const shared = { database: this.#control, store: this.#jobs, events, workerId }
+    this.#settler = new Settler({ ...shared, onSettled: () => this.#claimer.wake() })
+    this.#runner = new Runner({
+      ...shared,
+      handlers,
+      concurrency: settings.concurrency,
+      settler: this.#settler,
+      transactions: () => this.#openTransactions(),
+      mayStart: () => !this.#ending && this.#heartbeat.isCurrent,
+      onRoom: () => this.#claimer.wake(),
+    })
+    this.#claimer = new Claimer({
+      ...shared,
+      runner: this.#runner,
+      settler: this.#settler,
+      pollMs: settings.pollMs,
+      mayClaim: () => this.#heartbeat.isCurrent,
+      onIdle: () => this.#heartbeat.wake(),
+    })
+    this.#heartbeat = new Heartbeat({
+      events,
+      workerId,
+      database: this.#pulse,
+      store: this.#workers,
+      leaseMs: settings.leaseMs,
+      isListening: () => this.#wantsNotifications(),
+      onRenewed: () => this.#checkClaims(),
+      onLost: () => this.#startAnew(),
+    })
+    if (settings.listen) this.#listener = this.#createListener()
+    if (settings.maintenance) {
+      const reachableMs = (): number => this.#heartbeat.reachableMs
+      this.#maintenance = deps.createMaintenance({
+        database: this.#control,
+        workerId,
+        leaseMs: settings.leaseMs,
+        reachableMs,
+      })
+    }
+  }
+
+  /** Begins to work; closes what it has opened if it can't. */
+  async begin(): Promise<void> {
+    try {
+      await checkSchema(this.#control, this.#deps.tables)
+      await this.#register()
+    } catch (error) {
+      await this.#close()
+      throw error
+    }
+    this.#deps.events.emit('worker.started', { workerId: this.workerId, queues: this.#queues })
+    for (const part of this.#parts) await part.start()
+  }
+
+  /** Ends the work in good order. */
+  async end(): Promise<void> {
+    const { events } = this.#deps
+    events.emit('worker.stopping', { workerId: this.workerId })
+    this.#ending = true
+    this.#runner.close()
+    await this.#claimer.stop()
+    this.#giveBackWaiting()
+    await this.#endRunning()
+    if (!(await settledWithin(LAST_WRITES_MS, this.#settler.idle()))) this.#settler.abandon()
+    const parts = [this.#maintenance, this.#heartbeat, this.#listener].filter((part) => part !== undefined)
+    await settledWithin(LAST_WRITES_MS, Promise.all(parts.map((part) => part.stop())))
+    // Jobs that are still in its name, because nothing could be written, are rescued when the lease has run out.
+    await settledWithin(LAST_WRITES_MS, this.#workers.remove(this.#control, this.workerId))
+    await this.#close()
+    events.emit('worker.stopped', { workerId: this.workerId })
+  }
+
+  get #queues(): string[] {
+    return this.#handlers.map((handler) => handler.queue.name)
+  }
+
+  get #parts(): Service[] {
+    return [this.#heartbeat, this.#listener, this.#claimer, this.#maintenance].filter(
+      (part) => part !== undefined,
+    )
+  }
+
+  #open(connections: number, limitMs?: number): Database {
+    const limits = limitMs === undefined ? {} : { query_timeout: limitMs, connectionTimeoutMillis: limitMs }
+    return new PgDatabase(openPool(this.#deps.connection, connections, limits), this.#deps.tables.name, true)
+  }
+
+  #openTransactions(): Database {
+    const transactional = this.#handlers.filter((handler) => handler.transactional)
+    const connections = transactional.reduce((sum, handler) => sum + handler.concurrency, 0)
+    // What a handler does in its transaction may take as long as it likes.
+    const pool = openPool(this.#deps.connection, Math.min(connections, this.#settings.concurrency), {
+      query_timeout: undefined,
+    })
+    return (this.#transactions ??= new PgDatabase(pool, this.#deps.tables.name, true))
+  }
+
+  #createListener(): Listener {
+    return new Listener({
+      channel: this.#deps.tables.channel,
+      openClient: () => openClient(this.#deps.connection),
+      events: this.#deps.events,
+      onWake: (queue) => {
+        if (queue === undefined || this.#runner.lanes.has(queue)) this.#claimer.wake()
+      },
+      onCancel: (jobId) => {
+        this.#runner.abort(cancelled(), (attempt) => attempt.job.id === jobId)
+      },
+    })
+  }
+
+  async #register(): Promise<void> {
+    await this.#workers.register(this.#control, {
+      id: this.workerId,
+      name: this.#settings.name,
+      hostname: os.hostname(),
+      pid: process.pid,
+      queues: this.#queues,
+      concurrency: Math.min(
+        this.#settings.concurrency,
+        this.#handlers.reduce((sum, handler) => sum + handler.concurrency, 0),
+      ),
+      leaseMs: this.#settings.leaseMs,
+    })
+  }
+
+  /** A worker that finds work wherever it looks needs no notifications, and producers need not pay for them. */
+  #wantsNotifications(): boolean {
+    return this.#listener !== undefined && this.#listener.isListening && this.#claimer.busyMs < BUSY_MS
+  }
+
+  /** Notifications of cancellations can be missed: with every heartbeat the claims of longer attempts are looked at. */
+  async #checkClaims(): Promise<void> {
+    this.#claimer.wake()
+    const older = [...this.#runner.running].filter(
+      (attempt) => !attempt.aborted && attempt.runningMs > this.#settings.leaseMs / 3,
+    )
+    if (older.length === 0) return
+    const lost = new Map(
+      (await this.#jobs.findLost(this.#pulse, older.map(claimOf))).map((claim) => [
+        claim.id,
+        claim.cancelled,
+      ]),
+    )
+    for (const attempt of older) {
+      const isCancelled = lost.get(attempt.job.id)
+      // An attempt that ended while the question was under way has settled itself.
+      if (isCancelled === undefined || !this.#runner.running.has(attempt)) continue
+      attempt.abort(isCancelled ? cancelled() : leaseLost())
+    }
+  }
+
+  /** Others have declared this worker lost, and its claims are void. */
+  async #startAnew(): Promise<void> {
+    const old = this.workerId
+    const next = randomUUID()
+    this.#runner.drain()
+    const abortedJobs = this.#runner.abort(leaseLost(), (attempt) => attempt.workerId === old)
+    this.workerId = next
+    await this.#register()
+    this.#deps.events.emit('worker.lost', { workerId: old, newWorkerId: next, abortedJobs })
+  }
+
+  #giveBackWaiting(): void {
+    for (const job of this.#runner.drain()) {
+      this.#settler.add({ job, workerId: this.workerId, transition: { to: 'pending' }, durationMs: 0 })
+    }
+  }
+
+  async #endRunning(): Promise<void> {
+    if (await settledWithin(this.#settings.shutdownMs, this.#runner.idle())) return
+    this.#runner.abort(
+      new PgqError(
+        'WORKER_STOPPING',
+        'the worker is stopping and could not wait any longer for this attempt',
+      ),
+    )
+    if (await settledWithin(ABORT_WAIT_MS, this.#runner.idle())) return
+    this.#runner.release()
+  }
+
+  async #close(): Promise<void> {
+    const databases = [this.#control, this.#pulse, this.#transactions].filter((one) => one !== undefined)
+    await settledWithin(LAST_WRITES_MS, Promise.all(databases.map((database) => database.close())))
+  }
+}
+
+const cancelled = (): PgqError => new PgqError('JOB_CANCELLED', 'the job was cancelled')

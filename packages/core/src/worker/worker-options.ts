@@ -1,0 +1,105 @@
+import os from 'node:os'
+import { PgqError, show } from '../errors.ts'
+import { type Duration, durationMs } from '../runtime/duration.ts'
+import { integerOption, knownOptions, textOption } from '../runtime/options.ts'
+import type { Handler } from './handler.ts'
+
+/** How a worker works. Every default is the recommended setting. */
+export interface WorkerOptions {
+  /** What people see in `pgq.workers`, 1 to 200 characters. @default the host's name and the process id */
+  readonly name?: string
+  /** How many handlers run at once over all queues, 1 to 100,000. @default no limit but those of the handlers */
+  readonly concurrency?: number
+  /** How long others wait for a sign of life before they take this worker's jobs, 1 s to 10 m. It is renewed three times as often. @default 9s */
+  readonly lease?: Duration
+  /** The longest time between two looks at idle queues, 20 ms to 5 m. Notifications make it quicker. @default 1s */
+  readonly pollInterval?: Duration
+  /** How long `stop` waits for running handlers before it aborts their signals, 0 to 24 h. @default 25s */
+  readonly shutdownTimeout?: Duration
+  /** Keep a connection that listens for notifications. Behind a transaction pooler there are none, and polling does. @default true */
+  readonly listen?: boolean
+  /** Take part in the election of who does the maintenance: rescue, partitions, retention. @default true */
+  readonly maintenance?: boolean
+  /** Stop on SIGTERM and SIGINT. A second signal ends the process as usual. @default false */
+  readonly signals?: boolean
+}
+
+/** The options with their defaults, in ms. */
+export interface WorkerSettings {
+  readonly name: string
+  readonly concurrency: number
+  readonly leaseMs: number
+  readonly pollMs: number
+  readonly shutdownMs: number
+  readonly listen: boolean
+  readonly maintenance: boolean
+  readonly signals: boolean
+}
+
+/**
+ * Checks the options of a worker.
+ * @throws PgqError INVALID_OPTION
+ */
+export function workerSettings(options: WorkerOptions): WorkerSettings {
+  knownOptions('createWorker', options, [
+    'name',
+    'concurrency',
+    'lease',
+    'pollInterval',
+    'shutdownTimeout',
+    'listen',
+    'maintenance',
+    'signals',
+  ])
+  const {
+    name = `${os.hostname()}:${process.pid}`,
+    concurrency = 100_000,
+    lease = '9s',
+    pollInterval = '1s',
+    shutdownTimeout = '25s',
+  } = options
+  return {
+    name: textOption('name', name, 200),
+    concurrency: integerOption('concurrency', concurrency, 1, 100_000),
+    leaseMs: durationMs('lease', lease, { min: 1_000, max: 600_000 }),
+    pollMs: durationMs('pollInterval', pollInterval, { min: 20, max: 300_000 }),
+    shutdownMs: durationMs('shutdownTimeout', shutdownTimeout, { max: 86_400_000 }),
+    listen: flag('listen', options.listen ?? true),
+    maintenance: flag('maintenance', options.maintenance ?? true),
+    signals: flag('signals', options.signals ?? false),
+  }
+}
+
+/**
+ * Checks that there are handlers, and one for each queue.
+ * @throws PgqError INVALID_OPTION, DUPLICATE_HANDLER
+ */
+export function assertHandlers(handlers: readonly Handler[]): void {
+  if (!Array.isArray(handlers) || handlers.length === 0) {
+    throw new PgqError(
+      'INVALID_OPTION',
+      `createWorker needs a list of handlers, not ${show(handlers)}: createWorker([handle(queue, …)])`,
+    )
+  }
+  const names = new Set<string>()
+  for (const handler of handlers) {
+    const name: unknown = handler?.queue?.name
+    if (typeof name !== 'string' || typeof handler.run !== 'function') {
+      throw new PgqError(
+        'INVALID_OPTION',
+        `${show(handler)} is not a handler: pass what handle(queue, …) returned`,
+      )
+    }
+    if (names.has(name))
+      throw new PgqError(
+        'DUPLICATE_HANDLER',
+        `there are two handlers for the queue ${JSON.stringify(name)}: a queue has one`,
+      )
+    names.add(name)
+  }
+}
+
+function flag(option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new PgqError('INVALID_OPTION', `${option} is ${show(value)}: it must be true or false`)
+}

@@ -1,0 +1,25 @@
+// Runs the whole suite on every supported PostgreSQL major, or on those given: `pnpm test:majors 14 16`.
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const bin = (name) => fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url))
+const named = process.argv.slice(2)
+const majors = named.length > 0 ? named : ['14', '15', '16', '17', '18']
+
+// A server that DATABASE_URL names has one major only, so the embedded ones are used whatever it says.
+const { DATABASE_URL: _, ...env } = process.env
+
+const run = (command, args, extraEnv = {}) =>
+  spawnSync(bin(command), args, { cwd: root, env: { ...env, ...extraEnv }, stdio: 'inherit' }).status === 0
+
+if (!run('turbo', ['run', 'build', '--output-logs=errors-only'])) process.exit(1)
+
+const failed = majors.filter((major) => {
+  console.log(`\nPostgreSQL ${major}`)
+  return !run('vitest', ['run'], { PG_MAJOR: major })
+})
+console.log(
+  failed.length > 0 ? `\nFailed on PostgreSQL ${failed.join(', ')}` : `\nPassed on ${majors.join(', ')}`,
+)
+process.exitCode = failed.length > 0 ? 1 : 0
