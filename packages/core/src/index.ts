@@ -1,7 +1,8 @@
 /** A job queue on the PostgreSQL that an application already has. */
 
 // The queue
-export { createPgq, type Pgq, type PgqOptions } from './pgq.ts'
+export { createPgq, type Pgq } from './pgq.ts'
+export type { PgqOptions } from './client/pgq-options.ts'
 export {
   type AnyQueue,
   defineQueue,
@@ -47,7 +48,7 @@ export type { JobPage } from './client/inspector.ts'
 export type { JobCount } from './store/job-reader.ts'
 export { JOB_STATUSES, type JobStatus } from './job/status.ts'
 export type { MigrationReport } from './store/migrator.ts'
-export type { ConnectionConfig } from './store/pg-database.ts'
+export type { ConnectionConfig } from './store/pg-connection.ts'
 
 // Learn what happens
 export type { EventError, EventJob, Events, PgqEvent, PgqEventName, PgqEvents } from './events.ts'

@@ -1,9 +1,8 @@
-import type pg from 'pg'
 import { Controller } from './client/controller.ts'
 import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
-import { PgqError, show } from './errors.ts'
+import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Events } from './events.ts'
 import type { JobRecord } from './job/job.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
@@ -11,8 +10,6 @@ import type { JobStatus } from './job/status.ts'
 import { Historian } from './maintenance/historian.ts'
 import { Leader } from './maintenance/leader.ts'
 import { Rescuer } from './maintenance/rescuer.ts'
-import { type Duration, durationMs } from './runtime/duration.ts'
-import { integerOption, isStorableText, knownOptions } from './runtime/options.ts'
 import type { Service } from './runtime/service.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
@@ -20,29 +17,14 @@ import { guardTransaction } from './store/guarded-transaction.ts'
 import { HistoryStore } from './store/history-store.ts'
 import type { JobCount } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
-import { configOf, type ConnectionConfig, openPool, PgDatabase } from './store/pg-database.ts'
+import { openPool } from './store/pg-connection.ts'
+import { PgDatabase } from './store/pg-database.ts'
 import type { Queryable } from './store/queryable.ts'
 import { WorkerStore } from './store/worker-store.ts'
 import type { Handler } from './worker/handler.ts'
 import type { MaintenanceDeps } from './worker/life.ts'
 import { Worker } from './worker/worker.ts'
 import type { WorkerOptions } from './worker/worker-options.ts'
-
-/** What `createPgq` takes: `connectionString`, `connection` or `pool`, one of them. */
-export interface PgqOptions {
-  /** As in `postgres://user:password@host:5432/database`. */
-  readonly connectionString?: string
-  /** The same in parts, as `pg` takes it: host, ssl and so on. */
-  readonly connection?: ConnectionConfig
-  /** The application's own pool, which stays open after `close`. Workers open connections of their own with its settings. */
-  readonly pool?: pg.Pool
-  /** The schema that holds the queue: any name of 1 to 63 bytes. @default pgq */
-  readonly schema?: string
-  /** The largest payload, in bytes of JSON, 1 kB to 64 MB. @default 1048576, 1 MiB */
-  readonly maxPayloadBytes?: number
-  /** How long ended jobs are kept: completed ones 1 d to 100 y (whole days are dropped), dead and cancelled ones 0 to 100 y. @default 7d and 30d */
-  readonly retention?: { readonly completed?: Duration; readonly dead?: Duration }
-}
 
 /** How many connections the pool has that is opened for a connection string. */
 const POOL_SIZE = 10
@@ -59,10 +41,9 @@ export function createPgq(options: PgqOptions): Pgq {
 export class Pgq {
   /** Everything that happens in this process: add listeners with `events.on`. */
   readonly events: Events = new Events()
+  readonly #settings: PgqSettings
   readonly #tables: Tables
-  readonly #connection: ConnectionConfig
   readonly #database: Database
-  readonly #retention: { readonly completedMs: number; readonly deadMs: number }
   readonly #enqueuer: Enqueuer
   readonly #inspector: Inspector
   readonly #controller: Controller
@@ -70,29 +51,14 @@ export class Pgq {
   #closing: Promise<void> | undefined
 
   constructor(options: PgqOptions) {
-    knownOptions('createPgq', options, [
-      'connectionString',
-      'connection',
-      'pool',
-      'schema',
-      'maxPayloadBytes',
-      'retention',
-    ])
-    const { pool, config } = connectionOption(options)
-    const maxPayloadBytes = integerOption(
-      'maxPayloadBytes',
-      options.maxPayloadBytes ?? 1_048_576,
-      1_000,
-      64_000_000,
-    )
-    this.#retention = retentionOption(options.retention ?? {})
-    this.#tables = tablesIn(schemaOption(options.schema ?? 'pgq'))
-    this.#connection = config
-    this.#database = new PgDatabase(
-      pool ?? openPool(config, POOL_SIZE),
-      this.#tables.name,
-      pool === undefined,
-    )
+    this.#settings = pgqSettings(options)
+    const { pool, connection, schema, maxPayloadBytes } = this.#settings
+    this.#tables = tablesIn(schema)
+    this.#database = new PgDatabase({
+      pool: pool ?? openPool(connection, POOL_SIZE),
+      schema,
+      ours: pool === undefined,
+    })
     const shared = { database: this.#database, tables: this.#tables, events: this.events }
     this.#enqueuer = new Enqueuer({ ...shared, maxPayloadBytes })
     this.#inspector = new Inspector(shared)
@@ -214,7 +180,7 @@ export class Pgq {
     const { events } = this
     const worker = new Worker(
       {
-        connection: this.#connection,
+        connection: this.#settings.connection,
         tables: this.#tables,
         events,
         createMaintenance: (deps) => this.#createMaintenance(deps),
@@ -246,55 +212,8 @@ export class Pgq {
       database,
       events,
       store: new HistoryStore(this.#tables),
-      retention: this.#retention,
+      retention: this.#settings.retention,
     })
     return new Leader({ database, store, events, workerId, termMs: leaseMs / 2, tasks: [rescuer, historian] })
-  }
-}
-
-function connectionOption({ connectionString, connection, pool }: PgqOptions): {
-  pool: pg.Pool | undefined
-  config: ConnectionConfig
-} {
-  const given = [connectionString, connection, pool].filter((option) => option !== undefined)
-  if (given.length !== 1) {
-    throw new PgqError(
-      'INVALID_OPTION',
-      `createPgq needs one of connectionString, connection and pool, and was given ${given.length} of them`,
-    )
-  }
-  if (connectionString !== undefined) {
-    if (typeof connectionString === 'string' && /^postgres(ql)?:\/\//.test(connectionString))
-      return { pool: undefined, config: { connectionString } }
-    throw new PgqError('INVALID_OPTION', 'connectionString must begin with postgres:// or postgresql://')
-  }
-  if (connection !== undefined) return { pool: undefined, config: connection }
-  if (typeof pool?.connect !== 'function' || typeof pool.options !== 'object') {
-    throw new PgqError('INVALID_OPTION', `pool is ${show(pool)}: it must be a Pool of pg`)
-  }
-  return { pool, config: configOf(pool) }
-}
-
-function schemaOption(schema: unknown): string {
-  const ok =
-    typeof schema === 'string' &&
-    schema.length > 0 &&
-    Buffer.byteLength(schema) <= 63 &&
-    isStorableText(schema)
-  if (ok && !schema.startsWith('pg_')) return schema
-  throw new PgqError(
-    'INVALID_OPTION',
-    `schema is ${show(schema)}: it must be a name of 1 to 63 bytes that does not begin with pg_`,
-  )
-}
-
-function retentionOption(retention: object & NonNullable<PgqOptions['retention']>): {
-  completedMs: number
-  deadMs: number
-} {
-  knownOptions('retention', retention, ['completed', 'dead'])
-  return {
-    completedMs: durationMs('retention.completed', retention.completed ?? '7d', { min: 86_400_000 }),
-    deadMs: durationMs('retention.dead', retention.dead ?? '30d'),
   }
 }

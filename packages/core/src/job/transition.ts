@@ -9,8 +9,8 @@ export type AttemptResult =
   | { readonly kind: 'threw'; readonly error: unknown }
   /** The stored payload is not one that the queue takes: no retry can help. */
   | { readonly kind: 'rejected'; readonly error: unknown }
-  /** The worker stops and the attempt did not end in time, or never began: it costs nothing. */
-  | { readonly kind: 'interrupted' }
+  /** The attempt never began, or ended for a reason that is not its own, such as a stop: it costs nothing. */
+  | { readonly kind: 'interrupted'; readonly delayMs?: number }
 
 /** The row change that an attempt leads to. */
 export type Transition =
@@ -37,7 +37,7 @@ export function decideTransition(
     case 'rejected':
       return { to: 'dead', error: recordError(result.error) }
     case 'interrupted':
-      return { to: 'pending' }
+      return result.delayMs === undefined ? { to: 'pending' } : { to: 'pending', delayMs: result.delayMs }
     case 'threw': {
       const ending = endingOf(result.error)
       return ending

@@ -75,7 +75,8 @@ SELECT id FROM hastened CROSS JOIN (SELECT count(*) FROM woken) AS all_woken`,
 
 /**
  * Moves dead and cancelled jobs back to wait, with all their attempts again. A job whose unique key another live job
- * holds by now stays where it is; of two with the same key, the older one goes.
+ * holds by now stays where it is; of two with the same key, the older one goes. OFFSET 0 keeps the look at the keys a
+ * probe for each job: without it the planner may read all live rows into a hash table.
  */
 export const redriveJobs = (t: Tables): Statement<Ids, IdRow> => ({
   name: 'redrive jobs',
@@ -96,7 +97,8 @@ movable AS MATERIALIZED (
   FROM targets AS target
   WHERE target.unique_key IS NULL
      OR (NOT EXISTS (SELECT FROM ${t.live} AS live
-                     WHERE live.queue_name = target.queue_name AND live.unique_key = target.unique_key)
+                     WHERE live.queue_name = target.queue_name AND live.unique_key = target.unique_key
+                     OFFSET 0)
          AND NOT EXISTS (SELECT FROM targets AS other
                          WHERE other.queue_name = target.queue_name AND other.unique_key = target.unique_key AND other.id < target.id))
 ),

@@ -23,9 +23,13 @@ FROM (SELECT (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = $1) AS oid) 
   values: () => [t.name],
 })
 
+/** How long a process waits for another one that is migrating, and for locks on tables, in ms. */
+export const WAIT_FOR_OTHERS_MS = 120_000
+
 /** Lets one process migrate at a time. The lock ends with the transaction, so a killed process blocks nobody. */
 export const lockMigrations = (t: Tables): Statement<void, never> => ({
   name: 'lock migrations',
+  patienceMs: WAIT_FOR_OTHERS_MS + 10_000,
   text: `SELECT pg_advisory_xact_lock(hashtextextended('pgq.migrate:' || $1, 0))`,
   values: () => [t.name],
 })

@@ -10,6 +10,8 @@ export interface Statement<Params, Row> {
   readonly name: string
   readonly text: string
   readonly values: (params: Params) => readonly Parameter[]
+  /** The longest wait for an answer, in ms, for those that may take longer than others. */
+  readonly patienceMs?: number
   /** Only a type: the columns, as PostgreSQL's text form gives them. */
   readonly row?: Row
 }

@@ -10,6 +10,7 @@ import {
   lockMigrations,
   readLedger,
   recordMigration,
+  WAIT_FOR_OTHERS_MS,
 } from '../sql/migrate-schema.ts'
 import { type Tables, tablesIn } from '../sql/statement.ts'
 import type { Database, Session, TransactionSession } from './database.ts'
@@ -21,9 +22,6 @@ export interface MigrationReport {
   /** The names of the migrations that this call applied; empty when there was nothing to do. */
   readonly applied: readonly string[]
 }
-
-/** How long a process waits for another one that is migrating, and for locks on tables, in ms. */
-const WAIT_FOR_OTHERS_MS = 120_000
 
 /**
  * Brings the schema to the version of this package, in one transaction under a transaction-scoped advisory lock: of many

@@ -1,5 +1,6 @@
-import pg from 'pg'
-import { PgqError } from '../errors.ts'
+import type pg from 'pg'
+import { isPgqError, PgqError } from '../errors.ts'
+import { jittered } from '../runtime/clock.ts'
 import type { Statement } from '../sql/statement.ts'
 import { databaseError } from './database-error.ts'
 import type { Database, TransactionSession } from './database.ts'
@@ -7,45 +8,21 @@ import type { Database, TransactionSession } from './database.ts'
 /** Leaves every value as the text that PostgreSQL sent: an application may have changed the driver's parsers. */
 const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (value: string) => value }
 
-/** A connection to nowhere must fail, not hang: how long to wait for one, in ms. */
-const CONNECT_TIMEOUT_MS = 10_000
 /** No statement of ours takes this long; a socket that swallows everything must not stop a loop for ever. In ms. */
-const QUERY_TIMEOUT_MS = 30_000
+const PATIENCE_MS = 30_000
+/** How long a connection may take to roll back before it is thrown away, in ms. */
+const ROLLBACK_PATIENCE_MS = 5_000
+/** How often a single statement is run again that met a serialization failure or a deadlock. */
+const CONFLICT_RETRIES = 5
 
-/** What is needed to open connections, as `pg` takes it. */
-export type ConnectionConfig = pg.PoolConfig
-
-/** Opens a pool of our own: with keep-alive and time limits, which the driver's defaults lack. */
-export function openPool(config: ConnectionConfig, max: number, limits: ConnectionConfig = {}): pg.Pool {
-  return new pg.Pool({
-    keepAlive: true,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
-    application_name: 'pgq',
-    ...config,
-    ...limits,
-    max,
-  })
-}
-
-/** Opens one connection outside any pool, for LISTEN. */
-export function openClient(config: ConnectionConfig): pg.Client {
-  return new pg.Client({
-    keepAlive: true,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
-    application_name: 'pgq listener',
-    ...config,
-  })
-}
-
-/** The settings of a pool, for opening more connections like its own. Its password is not enumerable, so a spread loses it. */
-export function configOf(pool: pg.Pool): ConnectionConfig {
-  const config: ConnectionConfig = { ...pool.options }
-  if (pool.options.password !== undefined) config.password = pool.options.password
-  const { ssl } = pool.options
-  if (typeof ssl === 'object' && ssl.key !== undefined) config.ssl = { ...ssl, key: ssl.key }
-  return config
+/** What a database is made of. */
+export interface PgDatabaseOptions {
+  readonly pool: pg.Pool
+  readonly schema: string
+  /** Whether the pool is closed with this object. */
+  readonly ours: boolean
+  /** The longest wait for the answer to a statement, in ms. @default 30000 */
+  readonly patienceMs?: number
 }
 
 /** The database over a pool of `pg`. */
@@ -53,27 +30,33 @@ export class PgDatabase implements Database {
   readonly #pool: pg.Pool
   readonly #schema: string
   readonly #ours: boolean
+  readonly #patienceMs: number
 
-  /** @param ours whether to close the pool with this object */
-  constructor(pool: pg.Pool, schema: string, ours: boolean) {
+  constructor({ pool, schema, ours, patienceMs = PATIENCE_MS }: PgDatabaseOptions) {
     this.#pool = pool
     this.#schema = schema
     this.#ours = ours
+    this.#patienceMs = patienceMs
     // An idle connection that breaks is replaced; without a listener the event would end the process.
     if (pool.listenerCount('error') === 0) pool.on('error', ignore)
   }
 
+  /** A statement that met a conflict has done nothing, being its own transaction: it is run again a few times. */
   async run<Params, Row>(statement: Statement<Params, Row>, params: Params): Promise<Row[]> {
-    try {
-      return await runOn(this.#pool, statement, params)
-    } catch (error) {
-      throw databaseError(error, statement.name, this.#schema)
+    for (let retries = 0; ; retries++) {
+      try {
+        return await this.#runOn(this.#pool, statement, params)
+      } catch (error) {
+        if (retries >= CONFLICT_RETRIES || !isPgqError(error, 'DATABASE_CONFLICT')) throw error
+        await new Promise((resolve) => setTimeout(resolve, jittered(5 * 2 ** retries, 0.5)))
+      }
     }
   }
 
   async transaction<T>(work: (session: TransactionSession) => Promise<T>): Promise<T> {
-    const client = await this.#connect()
+    const client = await this.#attempt('connect', () => this.#pool.connect())
     let broken: Error | undefined
+    // A client that loses its connection while it is checked out tells only itself, and ends the process if nobody listens.
     const onError = (error: Error): void => {
       broken = error
     }
@@ -82,7 +65,7 @@ export class PgDatabase implements Database {
       return await this.#inTransaction(client, work)
     } catch (error) {
       // A connection whose transaction could not be ended properly must not go back into the pool.
-      if (!(await this.#rollBack(client))) broken ??= new Error('the transaction could not be rolled back')
+      if (!(await rollBack(client))) broken ??= new Error('the transaction could not be rolled back')
       throw error
     } finally {
       client.release(broken)
@@ -94,73 +77,57 @@ export class PgDatabase implements Database {
     if (this.#ours && !this.#pool.ending) await this.#pool.end()
   }
 
-  async #connect(): Promise<pg.PoolClient> {
-    try {
-      return await this.#pool.connect()
-    } catch (error) {
-      throw databaseError(error, 'connect', this.#schema)
-    }
-  }
-
   async #inTransaction<T>(
     client: pg.PoolClient,
     work: (session: TransactionSession) => Promise<T>,
   ): Promise<T> {
-    const execute = async (text: string): Promise<void> => {
-      try {
-        await client.query(text)
-      } catch (error) {
-        throw databaseError(error, firstWords(text), this.#schema)
-      }
-    }
+    const execute = async (text: string): Promise<string> =>
+      (await this.#attempt(firstWords(text), () => client.query(text))).command
     await execute('BEGIN')
     const answer = await work({
-      run: async (statement, params) => {
-        try {
-          return await runOn(client, statement, params)
-        } catch (error) {
-          throw databaseError(error, statement.name, this.#schema)
-        }
-      },
-      execute,
+      run: (statement, params) => this.#runOn(client, statement, params),
+      execute: async (text) => void (await execute(text)),
       queryable: client,
     })
-    await this.#commit(client)
-    return answer
+    // PostgreSQL answers a COMMIT after a failed statement with ROLLBACK, and no error.
+    if ((await execute('COMMIT')) === 'COMMIT') return answer
+    throw new PgqError(
+      'DATABASE_REJECTED',
+      'cannot COMMIT: a statement of the transaction has failed, so PostgreSQL has rolled it back',
+      { sqlState: '25P02' },
+    )
   }
 
-  /** PostgreSQL answers a COMMIT after a failed statement with ROLLBACK, and no error. */
-  async #commit(client: pg.PoolClient): Promise<void> {
-    let done: string
-    try {
-      done = (await client.query('COMMIT')).command
-    } catch (error) {
-      throw databaseError(error, 'COMMIT', this.#schema)
+  #runOn<Params, Row>(on: Runner, statement: Statement<Params, Row>, params: Params): Promise<Row[]> {
+    const query: TimedQuery = {
+      text: statement.text,
+      values: [...statement.values(params)],
+      types: AS_TEXT,
+      query_timeout: statement.patienceMs ?? this.#patienceMs,
     }
-    if (done === 'COMMIT') return
-    const message =
-      'cannot COMMIT: a statement of the transaction has failed, so PostgreSQL has rolled it back'
-    throw new PgqError('DATABASE_REJECTED', message, { sqlState: '25P02' })
+    return this.#attempt(statement.name, async () => (await on.query<Row & pg.QueryResultRow>(query)).rows)
   }
 
-  async #rollBack(client: pg.PoolClient): Promise<boolean> {
+  async #attempt<T>(doing: string, work: () => Promise<T>): Promise<T> {
     try {
-      await client.query('ROLLBACK')
-      return true
-    } catch {
-      return false
+      return await work()
+    } catch (error) {
+      throw databaseError(error, doing, this.#schema)
     }
   }
 }
 
-async function runOn<Params, Row>(
-  on: Pick<pg.Pool, 'query'> | Pick<pg.PoolClient, 'query'>,
-  statement: Statement<Params, Row>,
-  params: Params,
-): Promise<Row[]> {
-  const values = [...statement.values(params)]
-  const { rows } = await on.query<Row & pg.QueryResultRow>({ text: statement.text, values, types: AS_TEXT })
-  return rows
+type Runner = Pick<pg.Pool, 'query'> | Pick<pg.PoolClient, 'query'>
+type TimedQuery = pg.QueryConfig & { readonly query_timeout: number }
+
+async function rollBack(client: pg.PoolClient): Promise<boolean> {
+  const query: TimedQuery = { text: 'ROLLBACK', query_timeout: ROLLBACK_PATIENCE_MS }
+  try {
+    await client.query(query)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const firstWords = (text: string): string => text.trim().split(/\s+/).slice(0, 3).join(' ')

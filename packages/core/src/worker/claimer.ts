@@ -21,7 +21,9 @@ export interface ClaimerDeps {
   readonly mayClaim: () => boolean
   /** The longest wait between two looks at idle queues, in ms. */
   readonly pollMs: number
-  /** Told when the queues have run dry after a busy time, before the next look. */
+  /** Whether every enqueue since the last look has certainly sent a notification. */
+  readonly isNotified: () => boolean
+  /** Told when the queues have run dry after a busy time. */
   readonly onIdle: () => void
 }
 
@@ -38,7 +40,8 @@ export class Claimer implements Service {
   readonly #loop: Loop
   readonly #floors = new Floors()
   #idlePollMs = FIRST_POLL_MS
-  /** When the last claim that found something was made. */
+  #isFull = false
+  /** When the last claim was made that left jobs behind. */
   #busyUntilMs = 0
   #busySinceMs: number | undefined
 
@@ -64,50 +67,61 @@ export class Claimer implements Service {
     this.#loop.wake()
   }
 
-  /** For how long claims have found work without a break, in ms. */
+  /** Looks again if it was what this worker has in hand that kept it from claiming. */
+  wakeIfFull(): void {
+    if (this.#isFull) this.#loop.wake()
+  }
+
+  /** For how long every claim has left jobs behind, in ms. */
   get busyMs(): number {
     return this.#busySinceMs === undefined ? 0 : this.#busyUntilMs - this.#busySinceMs
   }
 
   async #step(): Promise<number> {
-    const { runner, settler } = this.#deps
+    const { runner } = this.#deps
     this.#giveBack(runner.surplus())
-    if (runner.isolating) this.#giveBack([...runner.lanes.values()].flatMap((lane) => lane.drain()))
+    if (runner.isolating) this.#giveBack(runner.drainLanes())
     runner.startAll()
     const wanted = this.#wanted()
     if (wanted.length === 0) return this.#deps.pollMs
     const found = await this.#claim(wanted)
-    const now = monotonicMs()
-    if (found > 0) return this.#foundSome(now)
-    if (this.#busySinceMs !== undefined) this.#ranDry()
-    this.#idlePollMs = Math.min(this.#deps.pollMs, this.#idlePollMs * 2)
-    // Nothing is settled or claimed: whatever arrives is told, or found by the next look.
-    return settler.unsettled > 0 ? FIRST_POLL_MS : jittered(this.#idlePollMs)
+    const isMore = wanted.some(({ queue }) => runner.lanes.get(queue)?.isExhausted === false)
+    if (found > 0) this.#idlePollMs = FIRST_POLL_MS
+    return isMore ? this.#goOn() : this.#rest()
   }
 
-  #foundSome(now: number): number {
-    this.#busySinceMs ??= now
-    this.#busyUntilMs = now
-    this.#idlePollMs = FIRST_POLL_MS
+  #goOn(): number {
+    this.#busyUntilMs = monotonicMs()
+    this.#busySinceMs ??= this.#busyUntilMs
     return 0
   }
 
-  #ranDry(): void {
+  #rest(): number {
+    if (this.#busySinceMs !== undefined) this.#deps.onIdle()
     this.#busySinceMs = undefined
-    this.#deps.onIdle()
+    return this.#nextPoll()
+  }
+
+  /** While enqueues certainly notify, polling is only the net; else the wait grows from almost nothing. */
+  #nextPoll(): number {
+    if (this.#deps.isNotified()) return jittered(this.#deps.pollMs)
+    const waitMs = this.#idlePollMs
+    this.#idlePollMs = Math.min(this.#deps.pollMs, waitMs * 2)
+    return jittered(waitMs)
   }
 
   /** What to claim of each queue, within what this worker may have in hand. */
   #wanted(): { queue: string; limit: number }[] {
     const { runner, settler, mayClaim } = this.#deps
-    if (!mayClaim() || runner.isolating || settler.unsettled >= UNSETTLED_LIMIT) return []
-    let room = HELD_LIMIT - runner.held - settler.unsettled
+    if (!mayClaim() || runner.isolating) return []
+    let room = settler.unsettled < UNSETTLED_LIMIT ? HELD_LIMIT - runner.held - settler.unsettled : 0
     const wanted: { queue: string; limit: number }[] = []
     for (const [queue, lane] of runner.lanes) {
-      const limit = lane.isLow ? Math.min(room, lane.wanted()) : 0
+      const limit = lane.isLow ? Math.max(0, Math.min(room, lane.wanted())) : 0
       if (limit > 0) wanted.push({ queue, limit })
       room -= limit
     }
+    this.#isFull = room <= 0
     return wanted
   }
 
@@ -119,9 +133,19 @@ export class Claimer implements Service {
     const jobs = await store.claim(database, { workerId: id, wanted: plan.wanted })
     const nowMs = monotonicMs()
     this.#floors.learn({ ...plan, jobs, tookMs: nowMs - startedMs, nowMs })
+    this.#markExhausted(wanted, jobs)
     // Claimed under an id that was declared lost in between: those claims are void, and others rescue the jobs.
     if (id === workerId()) runner.add(jobs)
     return jobs.length
+  }
+
+  #markExhausted(wanted: readonly { queue: string; limit: number }[], jobs: readonly ClaimedJob[]): void {
+    const counts = new Map<string, number>()
+    for (const { queue } of jobs) counts.set(queue, (counts.get(queue) ?? 0) + 1)
+    for (const { queue, limit } of wanted) {
+      const lane = this.#deps.runner.lanes.get(queue)
+      if (lane) lane.isExhausted = (counts.get(queue) ?? 0) < limit
+    }
   }
 
   #giveBack(jobs: readonly ClaimedJob[]): void {

@@ -35,6 +35,7 @@ export class Heartbeat implements Service {
   #renewedMs = monotonicMs()
   #reachableSinceMs: number | undefined
   #paused = false
+  #announced = false
 
   constructor(deps: HeartbeatDeps) {
     this.#deps = deps
@@ -64,6 +65,11 @@ export class Heartbeat implements Service {
     return monotonicMs() - this.#renewedMs < this.#deps.leaseMs
   }
 
+  /** Whether enqueues know, since the last renewal, that this worker wants to be notified. */
+  get announcedListening(): boolean {
+    return this.#announced
+  }
+
   /** For how long every renewal has gone through, in ms. */
   get reachableMs(): number {
     return this.#reachableSinceMs === undefined ? 0 : monotonicMs() - this.#reachableSinceMs
@@ -73,7 +79,9 @@ export class Heartbeat implements Service {
     const { database, store, workerId, leaseMs, isListening } = this.#deps
     this.#tellIfPaused()
     const sentMs = monotonicMs()
-    const alive = await store.renewLease(database, workerId(), leaseMs, isListening())
+    const listening = isListening()
+    const alive = await store.renewLease(database, workerId(), leaseMs, listening)
+    this.#announced = alive && listening
     this.#reachableSinceMs ??= sentMs
     if (!alive) await this.#deps.onLost()
     this.#renewedMs = sentMs

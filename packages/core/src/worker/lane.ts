@@ -14,6 +14,10 @@ const WEIGHT = 0.1
 /** The jobs of one queue in this worker: those that wait for a slot, how many run, and how fast they go. */
 export class Lane {
   readonly handler: Handler
+  /** How many of its jobs run at once. */
+  readonly concurrency: number
+  /** Whether the last claim found fewer jobs than it wanted: more are told of, or found by the next poll. */
+  isExhausted = false
   readonly #waiting: ClaimedJob[] = []
   #next = 0
   #running = 0
@@ -21,8 +25,10 @@ export class Lane {
   #lastEndMs = monotonicMs()
   #lastAddMs = 0
 
-  constructor(handler: Handler) {
+  /** @param limit how many jobs the worker runs at once over all queues */
+  constructor(handler: Handler, limit: number) {
     this.handler = handler
+    this.concurrency = Math.min(handler.concurrency, limit)
   }
 
   get running(): number {
@@ -35,7 +41,7 @@ export class Lane {
   }
 
   get hasFreeSlot(): boolean {
-    return this.#running < this.handler.concurrency
+    return this.#running < this.concurrency
   }
 
   /** Whether it is time to claim more: before the slots run dry, yet not for every single job. */
@@ -45,7 +51,7 @@ export class Lane {
 
   /** How many jobs to claim: what fills the free slots, and what will start soon after. */
   wanted(): number {
-    return Math.max(0, this.handler.concurrency - this.#running + this.#prefetch() - this.waiting)
+    return Math.max(0, this.concurrency - this.#running + this.#prefetch() - this.waiting)
   }
 
   add(jobs: readonly ClaimedJob[]): void {
@@ -91,6 +97,6 @@ export class Lane {
     if (this.#msPerJob === undefined) return 0
     const sinceLastEnd = this.hasFreeSlot ? 0 : monotonicMs() - this.#lastEndMs
     const msPerJob = Math.max(this.#msPerJob, sinceLastEnd, 0.001)
-    return Math.min(PREFETCH_LIMIT, Math.floor((this.handler.concurrency * PREFETCH_MS) / msPerJob))
+    return Math.min(PREFETCH_LIMIT, Math.floor((this.concurrency * PREFETCH_MS) / msPerJob))
   }
 }

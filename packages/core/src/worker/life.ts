@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import os from 'node:os'
+import type pg from 'pg'
 import { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { Listener } from '../notify/listener.ts'
@@ -9,8 +10,10 @@ import type { Tables } from '../sql/statement.ts'
 import type { Database } from '../store/database.ts'
 import { JobStore } from '../store/job-store.ts'
 import { checkSchema } from '../store/migrator.ts'
-import { type ConnectionConfig, openClient, openPool, PgDatabase } from '../store/pg-database.ts'
+import { type ConnectionConfig, openClient, openPool } from '../store/pg-connection.ts'
+import { PgDatabase } from '../store/pg-database.ts'
 import { WorkerStore } from '../store/worker-store.ts'
+import type { Attempt } from './attempt.ts'
 import { Claimer } from './claimer.ts'
 import type { Handler } from './handler.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -78,7 +81,7 @@ export class WorkerLife {
     this.#jobs = new JobStore(tables)
     this.#workers = new WorkerStore(tables)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
-    this.#settler = new Settler({ ...shared, onSettled: () => this.#claimer.wake() })
+    this.#settler = new Settler({ ...shared, onSettled: () => this.#claimer.wakeIfFull() })
     this.#runner = new Runner({
       ...shared,
       handlers,
@@ -94,7 +97,10 @@ export class WorkerLife {
       settler: this.#settler,
       pollMs: settings.pollMs,
       mayClaim: () => this.#heartbeat.isCurrent,
-      onIdle: () => this.#heartbeat.wake(),
+      isNotified: () => this.#listener?.isListening === true && this.#heartbeat.announcedListening,
+      onIdle: () => {
+        if (!this.#heartbeat.announcedListening) this.#heartbeat.wake()
+      },
     })
     this.#heartbeat = new Heartbeat({
       events,
@@ -159,19 +165,28 @@ export class WorkerLife {
     )
   }
 
-  #open(connections: number, limitMs?: number): Database {
-    const limits = limitMs === undefined ? {} : { query_timeout: limitMs, connectionTimeoutMillis: limitMs }
-    return new PgDatabase(openPool(this.#deps.connection, connections, limits), this.#deps.tables.name, true)
+  /** Connections that stay: opening one again after a quiet minute would delay the first job. */
+  #open(connections: number, patienceMs?: number): Database {
+    const limits = patienceMs === undefined ? {} : { connectionTimeoutMillis: patienceMs }
+    const pool = openPool(this.#deps.connection, connections, { ...limits, idleTimeoutMillis: 0 })
+    return new PgDatabase({
+      pool,
+      schema: this.#deps.tables.name,
+      ours: true,
+      ...(patienceMs && { patienceMs }),
+    })
   }
 
   #openTransactions(): Database {
     const transactional = this.#handlers.filter((handler) => handler.transactional)
     const connections = transactional.reduce((sum, handler) => sum + handler.concurrency, 0)
-    // What a handler does in its transaction may take as long as it likes.
-    const pool = openPool(this.#deps.connection, Math.min(connections, this.#settings.concurrency), {
-      query_timeout: undefined,
-    })
-    return (this.#transactions ??= new PgDatabase(pool, this.#deps.tables.name, true))
+    const pool = (): pg.Pool =>
+      openPool(this.#deps.connection, Math.min(connections, this.#settings.concurrency))
+    return (this.#transactions ??= new PgDatabase({
+      pool: pool(),
+      schema: this.#deps.tables.name,
+      ours: true,
+    }))
   }
 
   #createListener(): Listener {
@@ -180,11 +195,12 @@ export class WorkerLife {
       openClient: () => openClient(this.#deps.connection),
       events: this.#deps.events,
       onWake: (queue) => {
-        if (queue === undefined || this.#runner.lanes.has(queue)) this.#claimer.wake()
+        // Whether notifications arrive has changed: say so, and look at the queues after it.
+        if (queue === undefined) this.#heartbeat.wake()
+        else if (this.#runner.lanes.has(queue)) this.#claimer.wake()
       },
-      onCancel: (jobId) => {
-        this.#runner.abort(cancelled(), (attempt) => attempt.job.id === jobId)
-      },
+      // A late notification may be about an earlier claim of the same job: what the table says counts.
+      onCancel: (jobId) => void this.#abortLost((attempt) => attempt.job.id === jobId),
     })
   }
 
@@ -211,21 +227,24 @@ export class WorkerLife {
   /** Notifications of cancellations can be missed: with every heartbeat the claims of longer attempts are looked at. */
   async #checkClaims(): Promise<void> {
     this.#claimer.wake()
-    const older = [...this.#runner.running].filter(
-      (attempt) => !attempt.aborted && attempt.runningMs > this.#settings.leaseMs / 3,
-    )
-    if (older.length === 0) return
-    const lost = new Map(
-      (await this.#jobs.findLost(this.#pulse, older.map(claimOf))).map((claim) => [
-        claim.id,
-        claim.cancelled,
-      ]),
-    )
-    for (const attempt of older) {
-      const isCancelled = lost.get(attempt.job.id)
-      // An attempt that ended while the question was under way has settled itself.
-      if (isCancelled === undefined || !this.#runner.running.has(attempt)) continue
-      attempt.abort(isCancelled ? cancelled() : leaseLost())
+    await this.#abortLost((attempt) => attempt.runningMs > this.#settings.leaseMs / 3)
+  }
+
+  /** Aborts those of the picked attempts whose claims no longer stand. */
+  async #abortLost(picks: (attempt: Attempt) => boolean): Promise<void> {
+    const picked = [...this.#runner.running].filter((attempt) => !attempt.aborted && picks(attempt))
+    if (picked.length === 0) return
+    try {
+      const lost = await this.#jobs.findLost(this.#pulse, picked.map(claimOf))
+      const cancelledById = new Map(lost.map((claim) => [claim.id, claim.cancelled]))
+      for (const attempt of picked) {
+        const isCancelled = cancelledById.get(attempt.job.id)
+        // An attempt that ended while the question was under way has settled itself.
+        if (isCancelled === undefined || !this.#runner.running.has(attempt)) continue
+        attempt.abort(isCancelled ? cancelled() : leaseLost())
+      }
+    } catch (error) {
+      this.#deps.events.emit('error', { where: 'looking for lost claims', error })
     }
   }
 

@@ -42,12 +42,17 @@ export class Runner {
   readonly #suspects: ClaimedJob[] = []
   #suspectsSinceMs = 0
   #suspectRuns = false
+  readonly #turns: readonly Lane[]
+  #turn = 0
   #stopped = false
   #whenIdle: (() => void)[] = []
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps
-    this.lanes = new Map(deps.handlers.map((handler) => [handler.queue.name, new Lane(handler)]))
+    this.lanes = new Map(
+      deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency)]),
+    )
+    this.#turns = [...this.lanes.values()]
   }
 
   /** The attempts that run now. */
@@ -58,7 +63,7 @@ export class Runner {
   /** How many claimed jobs this worker has in hand, running or not. */
   get held(): number {
     let waiting = this.#suspects.length
-    for (const lane of this.lanes.values()) waiting += lane.waiting
+    for (const lane of this.#turns) waiting += lane.waiting
     return waiting + this.#running.size
   }
 
@@ -76,21 +81,30 @@ export class Runner {
     this.startAll()
   }
 
-  /** Starts whatever may start. */
+  /** Starts whatever may start: from each lane in turn, so that none starves when the worker's own limit is reached. */
   startAll(): void {
     if (this.#stopped || !this.#deps.mayStart()) return
     if (this.isolating) return this.#startSuspect()
-    for (const lane of this.lanes.values()) this.#startIn(lane)
+    let idle = 0
+    while (idle < this.#turns.length && this.#running.size < this.#deps.concurrency) {
+      const lane = this.#turns[this.#turn++ % this.#turns.length] as Lane
+      idle = this.#startNext(lane) ? 0 : idle + 1
+    }
   }
 
   /** Removes all unstarted jobs, to be given back. */
   drain(): ClaimedJob[] {
-    return [...this.#suspects.splice(0), ...[...this.lanes.values()].flatMap((lane) => lane.drain())]
+    return [...this.#suspects.splice(0), ...this.drainLanes()]
+  }
+
+  /** Removes the unstarted jobs other than suspects. */
+  drainLanes(): ClaimedJob[] {
+    return this.#turns.flatMap((lane) => lane.drain())
   }
 
   /** Removes the unstarted jobs that will not start soon. */
   surplus(): ClaimedJob[] {
-    return [...this.lanes.values()].flatMap((lane) => lane.surplus())
+    return this.#turns.flatMap((lane) => lane.surplus())
   }
 
   /** Starts nothing any more. */
@@ -116,12 +130,10 @@ export class Runner {
     for (const attempt of this.#running) this.#settleEarly(attempt, { kind: 'interrupted' })
   }
 
-  #startIn(lane: Lane): void {
-    while (this.#running.size < this.#deps.concurrency) {
-      const job = lane.take()
-      if (!job) return
-      this.#start(lane, job)
-    }
+  #startNext(lane: Lane): boolean {
+    const job = lane.take()
+    if (job) this.#start(lane, job)
+    return job !== undefined
   }
 
   #start(lane: Lane, job: ClaimedJob): void {
@@ -138,12 +150,14 @@ export class Runner {
   }
 
   #ended(lane: Lane, attempt: Attempt): void {
+    const wasFull = this.#running.size >= this.#deps.concurrency
+    const wasIsolating = this.isolating
     this.#running.delete(attempt)
     lane.release(attempt.runningMs)
     if (this.#running.size === 0) this.#suspectRuns = false
-    if (this.isolating) this.startAll()
-    else if (!this.#stopped && this.#deps.mayStart()) this.#startIn(lane)
-    if (this.#running.size < this.#deps.concurrency - 1 || lane.isLow) this.#deps.onRoom()
+    if (wasFull || wasIsolating) this.startAll()
+    else if (!this.#stopped && this.#deps.mayStart()) this.#startNext(lane)
+    if (wasIsolating || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
     if (this.#running.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 

@@ -14,6 +14,9 @@ export type TransactionalResult =
   | { readonly kind: 'unknown'; readonly transition: Transition }
   | AttemptResult
 
+/** When there is no connection for a transaction, when to try again, in ms. */
+const NO_CONNECTION_DELAY_MS = 1_000
+
 /** Carries the outcome of a handler that did not return through the rollback. */
 class Rollback extends Error {
   readonly result: AttemptResult | { readonly kind: 'lost' }
@@ -42,6 +45,7 @@ export async function runInTransaction(
 ): Promise<TransactionalResult> {
   const claim: Claim = { id: attempt.job.id, fence: attempt.job.fence, workerId: attempt.workerId }
   let began = false
+  let completing = false
   let ending: Transition | undefined
   try {
     await deps.database.transaction(async (session) => {
@@ -54,6 +58,7 @@ export async function runInTransaction(
       if (attempt.settledEarly) throw new Rollback({ kind: 'lost' })
       const transition = deps.decide(result)
       if (transition.to !== 'completed') throw new Rollback(result)
+      completing = true
       const accepted = await deps.store.settleCompleted(session, [{ ...claim, result: transition.result }])
       if (!accepted.has(claim.id)) throw new Rollback({ kind: 'lost' })
       ending = transition
@@ -62,9 +67,12 @@ export async function runInTransaction(
   } catch (error) {
     if (error instanceof Rollback) return error.result
     // No connection to be had: the handler has not begun, and the attempt costs nothing.
-    if (!began) return { kind: 'interrupted' }
-    if (ending !== undefined && isUnanswered(error)) return { kind: 'unknown', transition: ending }
-    return { kind: 'threw', error }
+    if (!began) return { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
+    if (!completing || !isUnanswered(error)) return { kind: 'threw', error }
+    // The handler was done, and the database went away: before COMMIT was sent nothing has happened, after it nobody knows.
+    return ending === undefined
+      ? { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
+      : { kind: 'unknown', transition: ending }
   }
 }
 
