@@ -18,7 +18,7 @@ export type { Duration, DurationUnit } from './runtime/duration.ts'
 // Enqueue
 export type { EnqueueOptions, EnqueueResult } from './client/enqueuer.ts'
 export type { JobOptions } from './job/new-job.ts'
-export type { Queryable } from './store/queryable.ts'
+export type { Queryable, Transaction } from './store/queryable.ts'
 
 // Process
 export {

@@ -19,7 +19,7 @@ import type { JobCount } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import { openPool } from './store/pg-connection.ts'
 import { PgDatabase } from './store/pg-database.ts'
-import type { Queryable } from './store/queryable.ts'
+import type { Transaction } from './store/queryable.ts'
 import { WorkerStore } from './store/worker-store.ts'
 import type { Handler } from './worker/handler.ts'
 import type { MaintenanceDeps } from './worker/life.ts'
@@ -122,7 +122,7 @@ export class Pgq {
    * Runs `work` in a transaction and commits when it resolves. Queries and enqueues that it did not await are waited for,
    * and later ones are refused with TRANSACTION_CLOSED.
    */
-  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     return this.#database.transaction(async (session) => {
       const guard = guardTransaction(session.queryable)
       try {

@@ -62,9 +62,11 @@ BEGIN
              coalesce(job.priority, 0) AS priority, coalesce(job.max_attempts, 3) AS max_attempts,
              CASE WHEN job.delay_ms IS NULL THEN coalesce(job.scheduled_for, instant) ELSE instant + job.delay_ms * interval '1 ms' END AS scheduled_for,
              job.timeout_ms, job.backoff, job.metadata, job.unique_key
-      FROM jsonb_to_recordset(jobs) WITH ORDINALITY AS job (
-        id uuid, queue text, payload jsonb, priority smallint, max_attempts integer, scheduled_for timestamptz,
-        delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text, position bigint)
+      FROM ROWS FROM (jsonb_to_recordset(jobs) AS (
+             id uuid, queue text, payload jsonb, priority smallint, max_attempts integer, scheduled_for timestamptz,
+             delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text))
+           WITH ORDINALITY AS job (id, queue, payload, priority, max_attempts, scheduled_for,
+             delay_ms, timeout_ms, backoff, metadata, unique_key, position)
       WHERE job.unique_key IS NOT NULL
       ORDER BY job.queue, job.unique_key, job.position
     LOOP

@@ -1,12 +1,12 @@
 import { PgqError } from '../errors.ts'
-import type { Queryable } from './queryable.ts'
+import type { Queryable, Transaction } from './queryable.ts'
 
 /**
  * Guards a transaction against floating promises: work that nobody awaits is waited for before COMMIT, and what comes
  * after the end is refused instead of running outside the transaction.
  */
 export interface GuardedTransaction {
-  readonly tx: Queryable
+  readonly tx: Transaction
   /** Waits for every query under way. What became of them shows at COMMIT: a transaction with a failed query rolls back. */
   flush(): Promise<void>
   /** Refuses every further query. */

@@ -4,7 +4,7 @@ import { endingOf } from '../job/endings.ts'
 import { validate } from '../job/schema.ts'
 import type { AttemptResult } from '../job/transition.ts'
 import { monotonicMs, startTimer } from '../runtime/clock.ts'
-import type { Queryable } from '../store/queryable.ts'
+import type { Transaction } from '../store/queryable.ts'
 import { AttemptContext } from './context.ts'
 import type { Handler } from './handler.ts'
 
@@ -53,7 +53,7 @@ export class Attempt {
   }
 
   /** Runs the handler, to the end. Never rejects. */
-  async run(tx?: Queryable): Promise<AttemptResult> {
+  async run(tx?: Transaction): Promise<AttemptResult> {
     const timer = this.#startTimeout()
     try {
       const checked = validate(

@@ -1,6 +1,6 @@
 import type { PgqError } from '../errors.ts'
 import type { Json } from '../job/job.ts'
-import type { Queryable } from '../store/queryable.ts'
+import type { Transaction } from '../store/queryable.ts'
 import type { TransactionalJobContext } from './handler.ts'
 
 /**
@@ -9,11 +9,11 @@ import type { TransactionalJobContext } from './handler.ts'
  */
 export class AttemptContext implements TransactionalJobContext {
   readonly #storeProgress: (value: Json) => Promise<void>
-  readonly #tx: Queryable | undefined
+  readonly #tx: Transaction | undefined
   #controller: AbortController | undefined
   #reason: PgqError | undefined
 
-  constructor(storeProgress: (value: Json) => Promise<void>, tx?: Queryable) {
+  constructor(storeProgress: (value: Json) => Promise<void>, tx?: Transaction) {
     this.#storeProgress = storeProgress
     this.#tx = tx
   }
@@ -26,7 +26,7 @@ export class AttemptContext implements TransactionalJobContext {
     return this.#controller.signal
   }
 
-  get tx(): Queryable {
+  get tx(): Transaction {
     if (this.#tx) return this.#tx
     throw new TypeError(
       'ctx.tx exists in transactional handlers only: handle(queue, run, { transactional: true })',

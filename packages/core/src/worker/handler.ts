@@ -2,7 +2,7 @@ import { PgqError, show } from '../errors.ts'
 import type { Job, Json } from '../job/job.ts'
 import { type AnyQueue, assertQueue, type PayloadOf, type ResultOf } from '../job/queue.ts'
 import { integerOption, knownOptions } from '../runtime/options.ts'
-import type { Queryable } from '../store/queryable.ts'
+import type { Transaction } from '../store/queryable.ts'
 
 /** What a handler gets beside its job. */
 export interface JobContext {
@@ -21,7 +21,7 @@ export interface JobContext {
 /** What a transactional handler gets. */
 export interface TransactionalJobContext extends JobContext {
   /** The transaction: what is written through it and the completion of the job commit together, or not at all. */
-  readonly tx: Queryable
+  readonly tx: Transaction
 }
 
 /** How a worker runs a handler. */
