@@ -1,12 +1,17 @@
+import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { Events } from '../events.ts'
+import { settledWithin } from '../runtime/clock.ts'
 import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
-import { LISTENING_CHANNELS, listenTo } from '../sql/listen.ts'
+import { LISTENING_CHANNELS, listenTo, notifyProbe } from '../sql/listen.ts'
+import type { Database } from '../store/database.ts'
 
 /** What the listener needs from outside. */
 export interface ListenerDeps {
   readonly channel: string
+  /** Other connections than the one that listens: what they send must arrive at it. */
+  readonly database: Database
   readonly openClient: () => pg.Client
   readonly events: Events
   /** A queue may have work; no name means any of them, since something may have been missed. */
@@ -17,20 +22,23 @@ export interface ListenerDeps {
 
 /** How often to ask whether the connection still listens, in ms. */
 const CHECK_EVERY_MS = 10_000
+/** How long a notification may take to arrive, in ms. */
+const PROBE_MS = 2_000
 /** After the server turned out not to deliver notifications (a transaction pooler), how long to wait before another try. */
 const RETRY_POOLER_MS = 60_000
 
 /**
  * One connection that listens. Notifications only ever make things faster: whoever listens also polls. So the
- * protocol is simple: connect, LISTEN, suppose that something was missed; when the connection breaks, begin again. That
- * it still listens is asked every few seconds on the same connection, since a half-open socket says nothing by itself
- * and a transaction pooler answers LISTEN without meaning it.
+ * protocol is simple: connect, LISTEN, see whether a notification of another connection arrives (a transaction pooler
+ * answers LISTEN without meaning it), suppose that something was missed; when the connection breaks, begin again.
+ * Every few seconds the connection is asked what it listens to, since a half-open socket says nothing by itself.
  */
 export class Listener implements Service {
   readonly #deps: ListenerDeps
   readonly #loop: Loop
   #client: pg.Client | undefined
   #listening = false
+  #onProbe: ((probe: string) => void) | undefined
 
   constructor(deps: ListenerDeps) {
     this.#deps = deps
@@ -67,19 +75,26 @@ export class Listener implements Service {
     client.on('notification', ({ payload }) => this.#notified(payload ?? ''))
     await client.connect()
     await client.query(listenTo(this.#deps.channel))
+    if (!(await this.#probe())) return this.#giveUp()
     return this.#check(client)
+  }
+
+  /** Whether a notification that another connection sends arrives here. */
+  async #probe(): Promise<boolean> {
+    const { channel, database } = this.#deps
+    const probe = randomUUID()
+    const arrived = new Promise<void>((resolve) => {
+      this.#onProbe = (received) => {
+        if (received === probe) resolve()
+      }
+    })
+    await database.run(notifyProbe, { channel, probe })
+    return settledWithin(PROBE_MS, arrived)
   }
 
   async #check(client: pg.Client): Promise<number> {
     const { rows } = await client.query<{ channel: string }>(LISTENING_CHANNELS)
-    if (!rows.some(({ channel }) => channel === this.#deps.channel)) {
-      this.#disconnect(
-        new Error(
-          'the server does not deliver notifications to this connection (a transaction pooler?): polling only',
-        ),
-      )
-      return RETRY_POOLER_MS
-    }
+    if (!rows.some(({ channel }) => channel === this.#deps.channel)) return this.#giveUp()
     if (!this.#listening) {
       this.#listening = true
       this.#deps.events.emit('listener.connected', { channel: this.#deps.channel })
@@ -88,9 +103,19 @@ export class Listener implements Service {
     return CHECK_EVERY_MS
   }
 
+  #giveUp(): number {
+    this.#disconnect(
+      new Error(
+        'the server does not deliver notifications to this connection (a transaction pooler?): polling only',
+      ),
+    )
+    return RETRY_POOLER_MS
+  }
+
   #notified(payload: string): void {
     if (payload.startsWith('queue:')) this.#deps.onWake(payload.slice('queue:'.length))
     else if (payload.startsWith('cancel:')) this.#deps.onCancel(payload.slice('cancel:'.length))
+    else if (payload.startsWith('probe:')) this.#onProbe?.(payload.slice('probe:'.length))
   }
 
   #lost(client: pg.Client, error: Error): void {

@@ -192,6 +192,7 @@ export class WorkerLife {
   #createListener(): Listener {
     return new Listener({
       channel: this.#deps.tables.channel,
+      database: this.#control,
       openClient: () => openClient(this.#deps.connection),
       events: this.#deps.events,
       onWake: (queue) => {
