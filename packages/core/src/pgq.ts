@@ -22,7 +22,7 @@ import { PgDatabase } from './store/pg-database.ts'
 import type { Transaction } from './store/queryable.ts'
 import { WorkerStore } from './store/worker-store.ts'
 import type { Handler } from './worker/handler.ts'
-import type { MaintenanceDeps } from './worker/life.ts'
+import type { MaintenanceDeps, WorkerDeps } from './worker/life.ts'
 import { Worker } from './worker/worker.ts'
 import type { WorkerOptions } from './worker/worker-options.ts'
 
@@ -177,17 +177,14 @@ export class Pgq {
    * @throws PgqError INVALID_OPTION, DUPLICATE_HANDLER
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
-    const { events } = this
-    const worker = new Worker(
-      {
-        connection: this.#settings.connection,
-        tables: this.#tables,
-        events,
-        createMaintenance: (deps) => this.#createMaintenance(deps),
-      },
-      handlers,
-      options,
-    )
+    const deps: WorkerDeps = {
+      connection: this.#settings.connection,
+      tables: this.#tables,
+      events: this.events,
+      isClosed: () => this.#closing !== undefined,
+      createMaintenance: (needs) => this.#createMaintenance(needs),
+    }
+    const worker = new Worker(deps, handlers, options)
     this.#workers.add(worker)
     return worker
   }

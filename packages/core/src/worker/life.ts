@@ -26,6 +26,8 @@ export interface WorkerDeps {
   readonly connection: ConnectionConfig
   readonly tables: Tables
   readonly events: Events
+  /** Whether the queue that the worker belongs to was closed. */
+  readonly isClosed: () => boolean
   /** Makes what the elected leader does: rescue, partitions, retention. */
   readonly createMaintenance: (deps: MaintenanceDeps) => Service
 }

@@ -1,3 +1,4 @@
+import { PgqError } from '../errors.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Handler } from './handler.ts'
 import { type WorkerDeps, WorkerLife } from './life.ts'
@@ -46,6 +47,10 @@ export class Worker implements Service {
   }
 
   async #start(): Promise<void> {
+    if (this.#deps.isClosed()) {
+      this.#starting = undefined
+      throw new PgqError('CLOSED', 'the worker cannot start: its pgq was closed')
+    }
     const life = new WorkerLife(this.#deps, this.#handlers, this.#settings)
     try {
       await life.begin()
