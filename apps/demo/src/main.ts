@@ -1,0 +1,50 @@
+// The demo's command line. What it plays stands in run.ts; a job and its handler in payment-webhooks.ts and post-to-ledger.ts.
+import { HELP, parseArguments, type Show, UsageError } from './arguments.ts'
+import { findFaults } from './faults.ts'
+import { Interruption, interruptionSignal } from './interruption.ts'
+import { PlainScreen } from './plain-screen.ts'
+import { runDemo } from './run.ts'
+import { type Screen, silentScreen } from './screen.ts'
+import { tellBeginning, tellEnd } from './story.ts'
+import { summary } from './summary.ts'
+import { TerminalScreen } from './terminal-screen.ts'
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  try {
+    const show = parseArguments(process.argv.slice(2))
+    if (show !== 'help') return await play(show)
+    process.stdout.write(HELP)
+    return 0
+  } catch (error) {
+    return explain(error)
+  }
+}
+
+async function play(show: Show): Promise<number> {
+  const screen = screenFor(show)
+  tellBeginning(screen)
+  const outcome = await runDemo(screen, interruptionSignal())
+  const seconds = performance.now() / 1_000
+  const faults = findFaults(outcome)
+  tellEnd(screen, outcome, seconds)
+  if (show === 'json') process.stdout.write(`${summary(outcome, seconds)}\n`)
+  for (const fault of faults) console.error(`FAULT: ${fault}`)
+  return faults.length === 0 ? 0 : 1
+}
+
+function screenFor(show: Show): Screen {
+  if (show === 'json') return silentScreen
+  return process.stdout.isTTY ? new TerminalScreen(process.stdout) : new PlainScreen(process.stdout)
+}
+
+function explain(error: unknown): number {
+  if (error instanceof Interruption) return error.exitCode
+  if (error instanceof UsageError) {
+    console.error(`${error.message}\n\n${HELP.trimEnd()}`)
+    return 2
+  }
+  console.error('The demo failed:', error)
+  return 1
+}

@@ -1,0 +1,88 @@
+import { createPgq } from '@pgq/core'
+import pg from 'pg'
+import { Cleanup } from './cleanup.ts'
+import { Crash } from './crash.ts'
+import { openDatabase } from './database.ts'
+import { type DeadWebhook, readDeadWebhooks } from './dead-webhooks.ts'
+import { Delivery } from './delivery.ts'
+import { FlakyExchange } from './flaky-exchange.ts'
+import { QUEUE_SCHEMA } from './payment-webhooks.ts'
+import { readProgress } from './progress.ts'
+import { readReport, type Report } from './report.ts'
+import type { Screen } from './screen.ts'
+import { createShop, dropEverything } from './shop.ts'
+import { watch } from './watch.ts'
+import { readWebhooks } from './webhook-file.ts'
+import { WorkerProcess } from './worker-process.ts'
+
+/** What came out of a run. */
+export interface Outcome extends Report {
+  readonly webhooks: number
+  readonly committed: number
+  readonly rolledBack: number
+  readonly deadWebhooks: readonly DeadWebhook[]
+}
+
+/** How long the queue waits for a sign of life of a worker: much shorter than usual, so that the rescue can be watched. */
+const LEASE_MS = 2_000
+
+/** Runs the demo from the empty database to the report, and leaves nothing behind. Rejects when `signal` aborts. */
+export async function runDemo(screen: Screen, signal: AbortSignal): Promise<Outcome> {
+  const cleanup = new Cleanup()
+  try {
+    return await play(screen, signal, cleanup)
+  } finally {
+    screen.endProgress()
+    await cleanup.run()
+  }
+}
+
+async function play(screen: Screen, signal: AbortSignal, cleanup: Cleanup): Promise<Outcome> {
+  const webhooks = readWebhooks()
+
+  const database = await openDatabase()
+  cleanup.add(() => database.stop())
+  const pool = new pg.Pool({ connectionString: database.url, application_name: 'pgq demo', max: 12 })
+  cleanup.add(() => pool.end())
+  const pgq = createPgq({ pool, schema: QUEUE_SCHEMA })
+  cleanup.add(() => pgq.close())
+  await dropEverything(pool)
+  cleanup.add(() => dropEverything(pool))
+  await createShop(pool)
+  await pgq.migrate()
+  screen.say(`The database is ${database.description}.`)
+
+  const exchange = await FlakyExchange.start()
+  cleanup.add(() => exchange.stop())
+  const startWorker = async (name: string): Promise<WorkerProcess> => {
+    const settings = { databaseUrl: database.url, exchangeUrl: exchange.url, leaseMs: LEASE_MS }
+    const worker = new WorkerProcess({ name, ...settings })
+    cleanup.add(() => worker.stop())
+    await worker.ready
+    return worker
+  }
+  // One after the other: the first one then leads, and the second has to take that over as well.
+  const first = await startWorker('Worker 1')
+  const second = await startWorker('Worker 2')
+  signal.throwIfAborted()
+  screen.say(`Worker 1 is process ${first.pid}, worker 2 is process ${second.pid}. The webhooks come in.\n`)
+
+  const delivery = new Delivery(pgq, webhooks)
+  const crash = new Crash(first, pool)
+  const over = new AbortController()
+  const stop = AbortSignal.any([signal, over.signal])
+  const read = () => readProgress(pgq, webhooks.length, delivery)
+  const work = [delivery.run(stop), watch({ read, crash, screen, signal: stop })]
+  try {
+    await Promise.race([Promise.all(work), first.crashed, second.crashed])
+  } finally {
+    over.abort()
+    await Promise.allSettled(work)
+  }
+  signal.throwIfAborted()
+  screen.endProgress()
+
+  const { committed, rolledBack } = delivery
+  const [report, deadWebhooks] = [await readReport(pool), await readDeadWebhooks(pool)]
+  return { ...report, webhooks: webhooks.length, committed, rolledBack, deadWebhooks }
+}
