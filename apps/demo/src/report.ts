@@ -19,13 +19,13 @@ export interface Report {
   readonly p99: number
 }
 
-/** `errors` holds a record of each attempt that failed; that of a rescue is called WorkerLost. */
+/** `errors` holds a record of each attempt that failed; that of a rescue is called WORKER_LOST. */
 const REPORT = `
 SELECT count(*)::int AS enqueued,
        count(*) FILTER (WHERE status = 'completed')::int AS completed,
        count(*) FILTER (WHERE status = 'dead')::int AS dead,
        coalesce(sum(attempt.retried), 0)::int AS retried,
-       count(*) FILTER (WHERE errors @> '[{"name": "WorkerLost"}]')::int AS rescued,
+       count(*) FILTER (WHERE errors @> '[{"name": "WORKER_LOST"}]')::int AS rescued,
        (SELECT count(*)
         FROM pgq_demo_shop.webhooks AS webhook
         WHERE NOT EXISTS (SELECT FROM pgq_demo_shop.ledger_postings AS posting
@@ -41,7 +41,7 @@ CROSS JOIN LATERAL (SELECT extract(epoch FROM job.completed_at - job.created_at)
 CROSS JOIN LATERAL (
   SELECT count(*) AS retried
   FROM jsonb_array_elements(job.errors) AS record
-  WHERE record->>'name' <> 'WorkerLost' AND (record->>'attempt')::int < job.attempts
+  WHERE record->>'name' <> 'WORKER_LOST' AND (record->>'attempt')::int < job.attempts
 ) AS attempt`
 
 /** Counts what became of the webhooks. */

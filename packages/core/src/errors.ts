@@ -63,10 +63,17 @@ export class PgqError extends Error {
   }
 }
 
-/** Tells a PgqError by its shape, so that one from another copy of the package is recognised too. */
+/**
+ * Tells a PgqError by its shape, so that one from another copy of the package is recognised too. Takes anything at all:
+ * handlers may throw proxies and objects whose getters throw.
+ */
 export function isPgqError(error: unknown, code?: PgqErrorCode): error is PgqError {
-  if (!(error instanceof Error) || error.name !== 'PgqError' || !('code' in error)) return false
-  return code === undefined || error.code === code
+  try {
+    if (!(error instanceof Error) || error.name !== 'PgqError' || !('code' in error)) return false
+    return code === undefined || error.code === code
+  } catch {
+    return false
+  }
 }
 
 /** Renders a rejected value for a message: short, on one line, never throwing. */

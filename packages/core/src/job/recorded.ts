@@ -1,3 +1,4 @@
+import { isPgqError } from '../errors.ts'
 import { isStorableText } from '../runtime/options.ts'
 
 /**
@@ -28,10 +29,10 @@ export interface RecordedValue {
   readonly problem?: string
 }
 
-/** Reads whatever was thrown. */
+/** Reads whatever was thrown. Of our own errors the code is the name: `JOB_TIMEOUT` says more than `PgqError`. */
 export function recordError(thrown: unknown): RecordedError {
   const name =
-    text(() => (isObject(thrown) ? thrown['name'] : undefined)) ||
+    text(() => (isObject(thrown) ? thrown[isPgqError(thrown) ? 'code' : 'name'] : undefined)) ||
     (isObject(thrown) ? 'Error' : typeof thrown)
   const message = text(() => (isObject(thrown) ? thrown['message'] : String(thrown))) || describe(thrown)
   const stack = stackWithCauses(thrown)

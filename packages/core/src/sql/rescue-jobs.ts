@@ -66,7 +66,7 @@ SELECT id, queue_name, status FROM buried`,
 })
 
 function workerLostRecord(): string {
-  return `jsonb_build_object('name', 'WorkerLost', 'message', ${quoteLiteral(LOST)})`
+  return `jsonb_build_object('name', 'WORKER_LOST', 'message', ${quoteLiteral(LOST)})`
 }
 
 /** The owner that processing jobs without any are given, so that they can be rescued like all others. */

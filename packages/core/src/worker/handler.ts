@@ -20,7 +20,10 @@ export interface JobContext {
 
 /** What a transactional handler gets. */
 export interface TransactionalJobContext extends JobContext {
-  /** The transaction: what is written through it and the completion of the job commit together, or not at all. */
+  /**
+   * The transaction: what is written through it and the completion of the job commit together, or not at all. It begins
+   * with its first query, so do the waiting for other systems before.
+   */
   readonly tx: Transaction
 }
 

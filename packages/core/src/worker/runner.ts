@@ -185,7 +185,7 @@ export class Runner {
     // The database has taken these jobs away already; there is nothing to write.
     if (code === 'LEASE_LOST') return this.#deps.events.emit('job.lost', { job })
     if (code === 'JOB_CANCELLED') {
-      const error = { name: 'PgqError', message: attempt.aborted?.message ?? '' }
+      const error = { name: code, message: attempt.aborted?.message ?? '' }
       return this.#deps.settler.tell({
         job,
         transition: { to: 'cancelled', error },

@@ -1,6 +1,7 @@
-import { PgqError } from '../errors.ts'
+import { isPgqError, PgqError } from '../errors.ts'
 import type { AttemptResult, Transition } from '../job/transition.ts'
 import { guardTransaction } from '../store/guarded-transaction.ts'
+import { LazyTransaction } from '../store/lazy-transaction.ts'
 import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
@@ -17,64 +18,65 @@ export type TransactionalResult =
 /** When there is no connection for a transaction, when to try again, in ms. */
 const NO_CONNECTION_DELAY_MS = 1_000
 
-/** Carries the outcome of a handler that did not return through the rollback. */
-class Rollback extends Error {
-  readonly result: AttemptResult | { readonly kind: 'lost' }
+/** Thrown inside the transaction when the claim is gone, so that it rolls back. */
+const CLAIM_GONE = new PgqError('LEASE_LOST', 'the claim no longer stood when the transaction was to commit')
 
-  constructor(result: AttemptResult | { readonly kind: 'lost' }) {
-    super('roll back')
-    this.result = result
-  }
+/** What a transactional attempt needs from outside. */
+export interface TransactionalDeps {
+  readonly database: Database
+  readonly store: JobStore
+  readonly decide: (result: AttemptResult) => Transition
 }
 
 /**
  * Runs a handler in a transaction and completes its job in the same one:
  *
- *     BEGIN; what the handler writes; the fenced settle, which must find the claim; COMMIT
+ *     BEGIN (with the first query); what the handler writes; the fenced settle, which must find the claim; COMMIT
  *
  * No lock on the job is held while the handler runs. Unless the settle moves exactly this claim the transaction rolls
- * back, so that of all the attempts of a job, one at most has effects.
+ * back, so that of all the attempts of a job, one at most has effects. A handler that sends no query has no effects to
+ * protect, and is settled like any other.
  */
 export async function runInTransaction(
   attempt: Attempt,
-  deps: {
-    readonly database: Database
-    readonly store: JobStore
-    readonly decide: (result: AttemptResult) => Transition
-  },
+  deps: TransactionalDeps,
 ): Promise<TransactionalResult> {
-  const claim: Claim = { id: attempt.job.id, fence: attempt.job.fence, workerId: attempt.workerId }
-  let began = false
-  let completing = false
-  let ending: Transition | undefined
-  try {
-    await deps.database.transaction(async (session) => {
-      began = true
-      const guard = guardTransaction(session.queryable)
-      const result = await attempt.run(guard.tx)
-      await guard.flush()
-      guard.close()
-      if (result.kind !== 'returned') throw new Rollback(result)
-      if (attempt.settledEarly) throw new Rollback({ kind: 'lost' })
-      const transition = deps.decide(result)
-      if (transition.to !== 'completed') throw new Rollback(result)
-      completing = true
-      const accepted = await deps.store.settleCompleted(session, [{ ...claim, result: transition.result }])
-      if (!accepted.has(claim.id)) throw new Rollback({ kind: 'lost' })
-      ending = transition
-    })
-    return { kind: 'committed', transition: ending as unknown as Transition }
-  } catch (error) {
-    if (error instanceof Rollback) return error.result
-    // No connection to be had: the handler has not begun, and the attempt costs nothing.
-    if (!began) return { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
-    if (!completing || !isUnanswered(error)) return { kind: 'threw', error }
-    // The handler was done, and the database went away: before COMMIT was sent nothing has happened, after it nobody knows.
-    return ending === undefined
-      ? { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
-      : { kind: 'unknown', transition: ending }
-  }
+  const transaction = new LazyTransaction(deps.database)
+  const guard = guardTransaction(transaction)
+  const result = await attempt.run(guard.tx)
+  await guard.flush()
+  guard.close()
+  // No connection was to be had: nothing has happened, and the attempt costs nothing.
+  if (transaction.beginError !== undefined) return { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
+  if (!transaction.isBegun) return result
+  const transition = deps.decide(result)
+  if (transition.to === 'completed' && !attempt.settledEarly)
+    return complete(attempt, transition, transaction, deps)
+  await transaction.rollBack()
+  return attempt.settledEarly ? { kind: 'lost' } : result
 }
 
-const isUnanswered = (error: unknown): boolean =>
-  error instanceof PgqError && error.code === 'DATABASE_UNAVAILABLE'
+async function complete(
+  attempt: Attempt,
+  transition: Extract<Transition, { to: 'completed' }>,
+  transaction: LazyTransaction,
+  { store }: TransactionalDeps,
+): Promise<TransactionalResult> {
+  const claim: Claim = { id: attempt.job.id, fence: attempt.job.fence, workerId: attempt.workerId }
+  let settled = false
+  try {
+    await transaction.commit(async (session) => {
+      const accepted = await store.settleCompleted(session, [{ ...claim, result: transition.result }])
+      if (!accepted.has(claim.id)) throw CLAIM_GONE
+      settled = true
+    })
+    return { kind: 'committed', transition }
+  } catch (error) {
+    if (error === CLAIM_GONE) return { kind: 'lost' }
+    if (!isPgqError(error, 'DATABASE_UNAVAILABLE')) return { kind: 'threw', error }
+    // The handler was done, and the database went away: before COMMIT was sent nothing has happened, after it nobody knows.
+    return settled
+      ? { kind: 'unknown', transition }
+      : { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
+  }
+}
