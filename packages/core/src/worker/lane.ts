@@ -71,6 +71,11 @@ export class Lane {
     return job
   }
 
+  /** Takes a slot for a job that does not wait here. */
+  occupy(): void {
+    this.#running++
+  }
+
   /** Gives a slot back and learns from how long it was taken. */
   release(tookMs: number): void {
     this.#running--

@@ -33,6 +33,8 @@ export interface RunnerDeps {
 
 /** How long a crash suspect waits for the others to end before it is run anyway, in ms. */
 const SUSPECT_WAIT_MS = 30_000
+/** After an error of our own, when to run the job again, in ms. */
+const BROKEN_DELAY_MS = 5_000
 
 /** Runs claimed jobs: a lane for each queue, one limit over all of them, and suspects of a crash alone. */
 export class Runner {
@@ -146,7 +148,9 @@ export class Runner {
       (progress ??= new ProgressWriter(this.#deps.database, this.#deps.store, claimOf(attempt)))
     this.#running.add(attempt)
     if (this.#deps.events.wants('job.started')) this.#deps.events.emit('job.started', { job })
-    void this.#run(attempt).finally(() => this.#ended(lane, attempt))
+    void this.#run(attempt)
+      .catch((error: unknown) => this.#broke(attempt, error))
+      .finally(() => this.#ended(lane, attempt))
   }
 
   #ended(lane: Lane, attempt: Attempt): void {
@@ -195,6 +199,12 @@ export class Runner {
     this.#deps.settler.add(this.#settlement(attempt, this.#decide(attempt, result)))
   }
 
+  /** What should not happen: an error of our own, outside the handler. The attempt is given back. */
+  #broke(attempt: Attempt, error: unknown): void {
+    this.#deps.events.emit('error', { where: `running job ${attempt.job.id}`, error })
+    this.#settle(attempt, { kind: 'interrupted', delayMs: BROKEN_DELAY_MS })
+  }
+
   #settlement(attempt: Attempt, transition: Transition): Parameters<Settler['add']>[0] {
     return { job: attempt.job, workerId: attempt.workerId, transition, durationMs: attempt.runningMs }
   }
@@ -224,11 +234,9 @@ export class Runner {
     const job = this.#suspects.shift()
     const lane = job && this.lanes.get(job.queue)
     if (!lane) return
-    lane.add([job])
-    const taken = lane.take()
-    if (!taken) return
+    lane.occupy()
     this.#suspectRuns = true
-    this.#start(lane, taken)
+    this.#start(lane, job)
   }
 }
 
