@@ -98,11 +98,15 @@ export class Events {
   }
 
   emit<Name extends PgqEventName>(name: Name, event: PgqEvents[Name]): void {
-    for (const listener of this.#listeners.get(name) ?? []) this.#call(name, listener, event)
+    const listeners = this.#listeners.get(name)
+    if (listeners && listeners.size > 0) this.#tell(name, listeners, event)
     const all = this.#listeners.get('*')
-    if (!all || all.size === 0) return
-    const typed = { type: name, ...event }
-    for (const listener of all) this.#call(name, listener, typed)
+    if (all && all.size > 0) this.#tell(name, all, { type: name, ...event })
+  }
+
+  /** Listeners may add and remove others while they are told: those that were there and still are hear of it, once. */
+  #tell(name: PgqEventName, listeners: ReadonlySet<Listener>, event: unknown): void {
+    for (const listener of Array.from(listeners)) if (listeners.has(listener)) this.#call(name, listener, event)
   }
 
   #call(name: PgqEventName, listener: Listener, event: unknown): void {

@@ -3,6 +3,7 @@ import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqu
 import type { JobTarget, ListOptions } from './client/filter.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
+import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
 import type { JobRecord } from './job/job.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
@@ -48,14 +49,17 @@ export class Pgq {
   readonly #inspector: Inspector
   readonly #controller: Controller
   readonly #workers = new Set<Worker>()
+  /** The calls under way: they are answered before anything is closed. */
+  readonly #calls = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
+  #closed = false
 
   constructor(options: PgqOptions) {
     this.#settings = pgqSettings(options)
     const { pool, connection, schema, maxPayloadBytes } = this.#settings
     this.#tables = tablesIn(schema)
     this.#database = new PgDatabase({
-      pool: pool ?? openPool(connection, POOL_SIZE),
+      pool: pool ?? openPool(connection, connection.max ?? POOL_SIZE),
       schema,
       ours: pool === undefined,
     })
@@ -74,13 +78,15 @@ export class Pgq {
    * Creates the schema or brings it up to date. Safe to call at every start and from many processes at once.
    * @throws PgqError SCHEMA_OCCUPIED, SCHEMA_TOO_NEW, MIGRATION_CHANGED, DATABASE_UNAVAILABLE, DATABASE_REJECTED
    */
-  async migrate(): Promise<MigrationReport> {
-    const report = await migrate(this.#database, this.#tables)
-    await new HistoryStore(this.#tables).makeDays(this.#database)
-    return report
+  migrate(): Promise<MigrationReport> {
+    return this.#call(async () => {
+      const report = await migrate(this.#database, this.#tables)
+      await this.#makeDays()
+      return report
+    })
   }
 
-  /** The SQL that `migrate` runs on an empty database, to read it. */
+  /** The SQL that `migrate` runs on an empty database, to read it, or to run it with another tool. */
   migrationSql(): string {
     return migrationSql(this.#tables)
   }
@@ -89,8 +95,8 @@ export class Pgq {
    * Checks that the schema is there and of a version that this package can work with.
    * @throws PgqError SCHEMA_MISSING, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SCHEMA_OCCUPIED, DATABASE_UNAVAILABLE
    */
-  async check(): Promise<void> {
-    await checkSchema(this.#database, this.#tables)
+  check(): Promise<void> {
+    return this.#call(() => checkSchema(this.#database, this.#tables))
   }
 
   /**
@@ -103,7 +109,7 @@ export class Pgq {
     payload: InputOf<Q>,
     options?: EnqueueOptions,
   ): Promise<EnqueueResult> {
-    return this.#enqueuer.enqueue(queue, payload, options)
+    return this.#call(() => this.#enqueuer.enqueue(queue, payload, options))
   }
 
   /**
@@ -115,7 +121,7 @@ export class Pgq {
     payloads: Iterable<InputOf<Q>>,
     options?: EnqueueOptions,
   ): Promise<EnqueueResult[]> {
-    return this.#enqueuer.enqueueMany(queue, payloads, options)
+    return this.#call(() => this.#enqueuer.enqueueMany(queue, payloads, options))
   }
 
   /**
@@ -123,53 +129,55 @@ export class Pgq {
    * and later ones are refused with TRANSACTION_CLOSED.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#database.transaction(async (session) => {
-      const guard = guardTransaction(session.queryable)
-      try {
-        const answer = await work(guard.tx)
-        await guard.flush()
-        return answer
-      } finally {
-        guard.close()
-      }
-    })
+    return this.#call(() =>
+      this.#database.transaction(async (session) => {
+        const guard = guardTransaction(session.queryable)
+        try {
+          const answer = await work(guard.tx)
+          await guard.flush()
+          return answer
+        } finally {
+          guard.close()
+        }
+      }),
+    )
   }
 
   /** One job, or null when there is none with that id. */
   get(id: string): Promise<JobRecord | null> {
-    return this.#inspector.get(id)
+    return this.#call(() => this.#inspector.get(id))
   }
 
   /** A page of the jobs that match, newest first. */
   list(options: ListOptions = {}): Promise<JobPage> {
-    return this.#inspector.list(options)
+    return this.#call(() => this.#inspector.list(options))
   }
 
   /** How many jobs there are, by queue and status. It reads all it counts: name the statuses to leave a long history out. */
   counts(
     options: { readonly queue?: AnyQueue | string; readonly status?: JobStatus | readonly JobStatus[] } = {},
   ): Promise<JobCount[]> {
-    return this.#inspector.counts(options)
+    return this.#call(() => this.#inspector.counts(options))
   }
 
   /** Stops jobs for good, waiting or running; a running handler's signal aborts. Returns how many were stopped. */
   cancel(target: JobTarget): Promise<number> {
-    return this.#controller.cancel(target)
+    return this.#call(() => this.#controller.cancel(target))
   }
 
   /** Makes waiting jobs due now, and starts dead and cancelled ones again with all their attempts. Returns how many. */
   retry(target: JobTarget): Promise<number> {
-    return this.#controller.retry(target)
+    return this.#call(() => this.#controller.retry(target))
   }
 
   /** Moves dead jobs back to wait, with all their attempts again. `redrive({})` means every dead job. Returns how many. */
   redrive(target: JobTarget): Promise<number> {
-    return this.#controller.redrive(target)
+    return this.#call(() => this.#controller.redrive(target))
   }
 
   /** Deletes jobs that are not running. Returns how many. */
   delete(target: JobTarget): Promise<number> {
-    return this.#controller.delete(target)
+    return this.#call(() => this.#controller.delete(target))
   }
 
   /**
@@ -195,10 +203,31 @@ export class Pgq {
     return this.#closing
   }
 
+  /** Handlers that the workers wait for may still enqueue; then nobody may begin anything. */
   async #close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop()))
-    await this.#enqueuer.idle()
+    this.#closed = true
+    await Promise.allSettled(this.#calls)
     await this.#database.close()
+  }
+
+  /** Begins a call at once, in the same turn: an enqueue in a transaction depends on it. */
+  #call<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new PgqError('CLOSED', 'this pgq was closed'))
+    const call = work()
+    this.#calls.add(call)
+    const ended = (): void => void this.#calls.delete(call)
+    call.then(ended, ended)
+    return call
+  }
+
+  /** Without its partition a day falls into the default one, so this may fail: for a role that may not, behind a long lock. */
+  async #makeDays(): Promise<void> {
+    try {
+      await new HistoryStore(this.#tables).makeDays(this.#database)
+    } catch (error) {
+      this.events.emit('error', { where: 'making the partitions of the days to come', error })
+    }
   }
 
   #createMaintenance({ database, workerId, leaseMs, reachableMs }: MaintenanceDeps): Service {

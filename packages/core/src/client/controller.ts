@@ -1,6 +1,6 @@
-import { PgqError, show } from '../errors.ts'
+import { isPgqError, PgqError, show } from '../errors.ts'
 import type { JobStatus } from '../job/status.ts'
-import { cancelJobs, deleteJobs, hastenJobs, redriveJobs } from '../sql/control-jobs.ts'
+import { cancelJobs, deleteJobs, hastenJobs, lockJobs, redriveJobs } from '../sql/control-jobs.ts'
 import type { Statement, Tables } from '../sql/statement.ts'
 import type { Database } from '../store/database.ts'
 import { JobReader } from '../store/job-reader.ts'
@@ -8,96 +8,142 @@ import { filterParams, type JobFilter, jobId, type JobTarget } from './filter.ts
 
 type ControlStatement = Statement<readonly string[], { readonly id: string }>
 
-/** How many jobs one statement changes: row locks are held only that long. */
+/** A thing to do to jobs. */
+interface Action {
+  readonly name: string
+  /** Those that it does something to. */
+  readonly statuses: readonly JobStatus[]
+  /** What does it; each changes what the others leave alone. */
+  readonly statements: readonly ControlStatement[]
+}
+
+/** How many jobs one transaction changes: row locks are held only that long. */
 const BATCH = 1_000
+/** How often a batch is tried again that met a conflict with somebody else. */
+const CONFLICT_RETRIES = 5
 
 /** Changes jobs from outside. Every call takes one id, several, or a filter, and returns how many jobs it changed. */
 export class Controller {
   readonly #database: Database
   readonly #reader: JobReader
-  readonly #statements
+  readonly #lock
+  readonly #actions
 
   constructor(deps: { database: Database; tables: Tables }) {
+    const { tables } = deps
     this.#database = deps.database
-    this.#reader = new JobReader(deps.tables)
-    this.#statements = {
-      cancel: cancelJobs(deps.tables),
-      hasten: hastenJobs(deps.tables),
-      redrive: redriveJobs(deps.tables),
-      delete: deleteJobs(deps.tables),
+    this.#reader = new JobReader(tables)
+    this.#lock = lockJobs(tables)
+    this.#actions = {
+      cancel: action('cancel', ['blocked', 'pending', 'processing', 'failed'], cancelJobs(tables)),
+      // Waiting jobs become due now, dead and cancelled ones start again.
+      retry: action(
+        'retry',
+        ['pending', 'failed', 'dead', 'cancelled'],
+        hastenJobs(tables),
+        redriveJobs(tables),
+      ),
+      redrive: action('redrive', ['dead'], redriveJobs(tables)),
+      delete: action(
+        'delete',
+        ['blocked', 'pending', 'failed', 'completed', 'dead', 'cancelled'],
+        deleteJobs(tables),
+      ),
     }
   }
 
   cancel(target: JobTarget): Promise<number> {
-    return this.#change(
-      'cancel',
-      target,
-      [this.#statements.cancel],
-      ['blocked', 'pending', 'processing', 'failed'],
-    )
+    return this.#change(this.#actions.cancel, notEverything('cancel', target))
   }
 
-  /** Waiting jobs become due now, dead and cancelled ones start again: a job is in one of the two places only. */
   retry(target: JobTarget): Promise<number> {
-    const both = [this.#statements.hasten, this.#statements.redrive]
-    return this.#change('retry', target, both, ['pending', 'failed', 'dead', 'cancelled'])
+    return this.#change(this.#actions.retry, notEverything('retry', target))
   }
 
   redrive(target: JobTarget): Promise<number> {
-    return this.#change('redrive', target, [this.#statements.redrive], ['dead'])
+    return this.#change(this.#actions.redrive, () => target)
   }
 
   delete(target: JobTarget): Promise<number> {
-    if (isFilter(target) && Object.values(target).every((value) => value === undefined)) {
-      throw new PgqError(
-        'INVALID_OPTION',
-        'delete was given an empty filter, which means every job: name a queue or a status',
-      )
-    }
-    return this.#change(
-      'delete',
-      target,
-      [this.#statements.delete],
-      ['blocked', 'pending', 'failed', 'completed', 'dead', 'cancelled'],
-    )
+    return this.#change(this.#actions.delete, notEverything('delete', target))
   }
 
-  async #change(
-    what: string,
-    target: JobTarget,
-    statements: readonly ControlStatement[],
-    statuses: JobStatus[],
-  ): Promise<number> {
+  async #change(what: Action, checked: () => JobTarget): Promise<number> {
+    const target = checked()
     let changed = 0
-    for await (const ids of this.#targets(what, target, statuses)) {
-      for (const statement of statements) changed += (await this.#database.run(statement, ids)).length
+    for await (const { ids, statuses } of this.#targets(what, target)) {
+      changed += await this.#apply(what, ids, statuses)
     }
     return changed
   }
 
+  /** Locks a batch, sees how the jobs stand then, and changes those that are meant: a job may have moved on meanwhile. */
+  async #apply(what: Action, ids: readonly string[], statuses: readonly JobStatus[]): Promise<number> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.#database.transaction(async (session) => {
+          const locked = await session.run(this.#lock, ids)
+          const meant = locked
+            .filter((job) => statuses.includes(job.status as JobStatus))
+            .map((job) => job.id)
+          let changed = 0
+          for (const statement of what.statements) changed += (await session.run(statement, meant)).length
+          return changed
+        })
+      } catch (error) {
+        if (tries >= CONFLICT_RETRIES || !isConflict(error)) throw error
+      }
+    }
+  }
+
   /** The ids that are meant, a sorted batch at a time. A filter walks forward, so it ends even while jobs come and go. */
-  async *#targets(what: string, target: JobTarget, statuses: JobStatus[]): AsyncGenerator<string[]> {
+  async *#targets(
+    what: Action,
+    target: JobTarget,
+  ): AsyncGenerator<{ ids: string[]; statuses: readonly JobStatus[] }> {
     if (!isFilter(target)) {
       const ids = [...new Set(idList(target).map((id) => jobId('id', id)))].toSorted()
-      for (let i = 0; i < ids.length; i += BATCH) yield ids.slice(i, i + BATCH)
+      for (let i = 0; i < ids.length; i += BATCH)
+        yield { ids: ids.slice(i, i + BATCH), statuses: what.statuses }
       return
     }
-    const params = filterParams(what, target, BATCH)
-    const wanted = params.statuses ?? statuses
-    const wrong = wanted.find((status) => !statuses.includes(status as JobStatus))
+    const params = filterParams(what.name, target, BATCH)
+    const statuses = (params.statuses ?? what.statuses) as readonly JobStatus[]
+    const wrong = statuses.find((status) => !what.statuses.includes(status))
     if (wrong !== undefined) {
       throw new PgqError(
         'INVALID_OPTION',
-        `${what} does nothing to jobs that are ${show(wrong)}: it changes ${statuses.join(', ')}`,
+        `${what.name} does nothing to jobs that are ${show(wrong)}: it changes ${what.statuses.join(', ')}`,
       )
     }
     let after: string | null = null
     for (;;) {
-      const ids: string[] = await this.#reader.findIds(this.#database, { ...params, statuses: wanted, after })
-      if (ids.length > 0) yield ids
+      const ids: string[] = await this.#reader.findIds(this.#database, { ...params, statuses, after })
+      if (ids.length > 0) yield { ids, statuses }
       after = ids.at(-1) ?? null
       if (ids.length < BATCH) return
     }
+  }
+}
+
+const action = (name: string, statuses: readonly JobStatus[], ...statements: ControlStatement[]): Action => ({
+  name,
+  statuses,
+  statements,
+})
+
+/** A key that somebody took at that moment is a conflict too: on the second look it is seen. */
+const isConflict = (error: unknown): boolean =>
+  isPgqError(error, 'DATABASE_CONFLICT') || (isPgqError(error) && error.sqlState === '23505')
+
+/** Refuses an empty filter, which is a slip more often than it is meant. */
+function notEverything(what: string, target: JobTarget): () => JobTarget {
+  return () => {
+    if (!isFilter(target) || Object.values(target).some((value) => value !== undefined)) return target
+    throw new PgqError(
+      'INVALID_OPTION',
+      `${what} was given an empty filter, which means every job: name a queue or a status`,
+    )
   }
 }
 

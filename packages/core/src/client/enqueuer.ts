@@ -8,7 +8,7 @@ import { validate } from '../job/schema.ts'
 import { Batcher } from '../runtime/batcher.ts'
 import { currentTransaction, enqueueJobs } from '../sql/enqueue-jobs.ts'
 import type { Tables } from '../sql/statement.ts'
-import { databaseError, isRetryable } from '../store/database-error.ts'
+import { isRetryable } from '../store/database-error.ts'
 import type { Database, Session } from '../store/database.ts'
 import type { Queryable } from '../store/queryable.ts'
 import { guestSession, transactionOption } from './guest-session.ts'
@@ -60,11 +60,6 @@ export class Enqueuer {
       maxWeight: CHUNK_CHARACTERS,
       weigh: ({ job }) => job.payloadText.length + job.fields.length,
     })
-  }
-
-  /** Resolves when every call that shares a statement has had its answer. */
-  idle(): Promise<void> {
-    return this.#batcher.idle()
   }
 
   /**
@@ -144,20 +139,27 @@ export class Enqueuer {
     }
     const jobs: NewJob[] = []
     const pending: Promise<unknown>[] = []
-    for (const payload of payloads) {
-      const index = jobs.length
-      try {
-        const encoded = this.#encode(queue, payload)
-        const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
-        if (checked instanceof Promise)
-          pending.push(checked.catch((error: unknown) => Promise.reject(atIndex(error, index))))
-        jobs.push({ id: uuidv7(), fields, payloadText: encoded.text })
-      } catch (error) {
-        for (const other of pending) other.catch(() => {}) // their answers no longer matter
-        throw atIndex(error, index)
-      }
+    try {
+      for (const payload of payloads) pending.push(...this.#encodeNext(queue, payload, fields, jobs))
+    } catch (error) {
+      for (const other of pending) other.catch(() => {}) // their answers no longer matter
+      throw error
     }
     return { jobs, pending }
+  }
+
+  /** Adds one job to the list; returns the check of its payload, if that goes on. */
+  #encodeNext(queue: AnyQueue, payload: unknown, fields: string, jobs: NewJob[]): Promise<unknown>[] {
+    const index = jobs.length
+    try {
+      const encoded = this.#encode(queue, payload)
+      const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
+      jobs.push({ id: uuidv7(), fields, payloadText: encoded.text })
+      if (!(checked instanceof Promise)) return NOTHING
+      return [checked.catch((error: unknown) => Promise.reject(atIndex(error, index)))]
+    } catch (error) {
+      throw atIndex(error, index)
+    }
   }
 
   async #pin(session: Session): Promise<string | null> {
@@ -260,9 +262,11 @@ function inChunks(jobs: NewJob[]): NewJob[][] {
   return [...chunks, chunk]
 }
 
+const NOTHING: Promise<unknown>[] = []
+
 /** Says which of many payloads an error is about. */
 function atIndex(error: unknown, index: number): unknown {
-  if (!isPgqError(error)) return databaseError(error, 'enqueueMany', '')
+  if (!isPgqError(error)) return error
   const issues = error.issues?.map((issue) => ({ ...issue, path: `$[${index}]${issue.path.slice(1)}` }))
   return new PgqError(error.code, `payload ${index}: ${error.message}`, {
     cause: error,

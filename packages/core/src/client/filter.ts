@@ -32,6 +32,7 @@ export interface ListOptions extends JobFilter {
 export type JobTarget = string | readonly string[] | JobFilter
 
 const FILTER_OPTIONS = ['queue', 'status', 'uniqueKey', 'payload', 'error', 'createdAfter', 'createdBefore']
+const MAX_CONDITION_BYTES = 1_048_576
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /**
@@ -82,7 +83,7 @@ function conditions(filter: JobFilter): Omit<FindParams, 'after' | 'limit'> {
     queue: filter.queue === undefined ? null : nameOf(filter.queue),
     statuses: filter.status === undefined ? null : statusList(filter.status),
     uniqueKey: filter.uniqueKey === undefined ? null : textOption('uniqueKey', filter.uniqueKey, 500),
-    payload: filter.payload === undefined ? null : encodePayload('any', filter.payload, 1_048_576).text,
+    payload: filter.payload === undefined ? null : containedText(filter.payload),
     error: filter.error === undefined ? null : textOption('error', filter.error, 4_096),
     createdAfter: instant('createdAfter', filter.createdAfter),
     createdBefore: instant('createdBefore', filter.createdBefore),
@@ -94,8 +95,26 @@ export function nameOf(queue: AnyQueue | string): string {
   return queueName(typeof queue === 'object' && queue !== null ? queue.name : queue)
 }
 
+/** A condition that came to nothing, as `{ customer: undefined }` does, would match every job. */
+function containedText(payload: unknown): string {
+  let text: string
+  try {
+    text = encodePayload('any', payload, MAX_CONDITION_BYTES).text
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new PgqError('INVALID_OPTION', `the payload to look for cannot be one: ${why}`, { cause: error })
+  }
+  const cameToNothing = (text === '{}' || text === '[]') && Object.keys(payload as object).length > 0
+  if (!cameToNothing) return text
+  throw new PgqError('INVALID_OPTION', 'nothing is left of the payload to look for, and it would match every job')
+}
+
 function instant(option: string, value: unknown): string | null {
   if (value === undefined) return null
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
-  throw new PgqError('INVALID_OPTION', `${option} is ${show(value)}: it must be a valid Date`)
+  if (value instanceof Date && value.getUTCFullYear() >= 1 && value.getUTCFullYear() <= 9999)
+    return value.toISOString()
+  throw new PgqError(
+    'INVALID_OPTION',
+    `${option} is ${show(value)}: it must be a valid Date between the years 1 and 9999`,
+  )
 }

@@ -75,7 +75,13 @@ function connectionOption({ connectionString, connection, pool }: PgqOptions): {
       return { pool: undefined, config: { connectionString } }
     throw new PgqError('INVALID_OPTION', 'connectionString must begin with postgres:// or postgresql://')
   }
-  if (connection !== undefined) return { pool: undefined, config: connection }
+  if (connection !== undefined) {
+    if (typeof connection === 'object' && connection !== null) return { pool: undefined, config: connection }
+    throw new PgqError(
+      'INVALID_OPTION',
+      `connection is ${show(connection)}: it must be an object such as { host, database }`,
+    )
+  }
   if (typeof pool?.connect !== 'function' || typeof pool.options !== 'object') {
     throw new PgqError('INVALID_OPTION', `pool is ${show(pool)}: it must be a Pool of pg`)
   }

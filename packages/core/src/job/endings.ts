@@ -1,4 +1,4 @@
-import { type Duration, durationMs } from '../runtime/duration.ts'
+import { type Duration, durationMs, LONGEST_MS } from '../runtime/duration.ts'
 
 /**
  * What a handler throws to end its attempt in another way than failing. They are told by a brand, not by
@@ -59,12 +59,30 @@ export class RetryJob extends Error {
   }
 }
 
-/** Reads the ending of a thrown value; undefined for everything that is simply an error. Never throws. */
+/**
+ * Reads the ending of a thrown value; undefined for everything that is simply an error. Never throws, and takes nothing
+ * on trust: a proxy has every property one asks for, and another version may know other endings.
+ */
 export function endingOf(thrown: unknown): Ending | undefined {
   if (typeof thrown !== 'object' || thrown === null) return undefined
   try {
-    return (thrown as { readonly [ENDING]?: Ending })[ENDING]
+    return ending((thrown as { readonly [ENDING]?: Ending })[ENDING])
   } catch {
     return undefined
+  }
+}
+
+function ending(brand: Ending | undefined): Ending | undefined {
+  switch (brand?.kind) {
+    case 'snooze':
+    case 'retry':
+      return Number.isFinite(brand.delayMs) && brand.delayMs >= 0 && brand.delayMs <= LONGEST_MS
+        ? { ...brand }
+        : undefined
+    case 'cancel':
+    case 'dead':
+      return typeof brand.reason === 'string' ? { ...brand } : undefined
+    default:
+      return undefined
   }
 }

@@ -111,7 +111,9 @@ function metadataText(queue: AnyQueue, metadata: unknown): string {
     throw new PgqError('INVALID_OPTION', `metadata is ${show(metadata)}: it must be a plain object`)
   }
   try {
-    return encodePayload(queue.name, metadata, MAX_METADATA_BYTES).text
+    const { text } = encodePayload(queue.name, metadata, MAX_METADATA_BYTES)
+    if (text.startsWith('{')) return text
+    throw new TypeError(`as JSON it is ${text}, which is no object`)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new PgqError('INVALID_OPTION', `metadata cannot be stored: ${why}`, { cause: error })

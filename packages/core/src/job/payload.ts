@@ -6,7 +6,7 @@ import { childPath } from './schema.ts'
 export interface EncodedPayload {
   /** The JSON text. */
   readonly text: string
-  /** What the handler will read back. The same object as was given, unless something in it had a `toJSON`. */
+  /** The same as plain data: what the handler will read back. */
   readonly value: unknown
 }
 
@@ -17,102 +17,112 @@ const MAX_DEPTH = 200
  * Turns a payload into JSON, and refuses what JSON or PostgreSQL would change or lose without a word: NUL and lone
  * surrogates, NaN and infinities, BigInt, functions, symbols, holes, class instances such as Map and Buffer, cycles.
  * Properties that are `undefined` are left out, as in JSON. Objects with a `toJSON` (a Date, a Decimal) are stored
- * as what it returns.
+ * as what it returns. Everything is read once, into a copy: what was checked is what is stored.
  * @throws PgqError INVALID_PAYLOAD with the path of the bad value, PAYLOAD_TOO_LARGE
  */
 export function encodePayload(queue: string, payload: unknown, maxBytes: number): EncodedPayload {
-  const walk: Walk = { queue, ancestors: [], converted: false }
-  const text = readable(queue, () => {
-    check(walk, payload, '$')
-    return JSON.stringify(payload)
-  })
+  const walk: Walk = { queue, maxBytes, ancestors: [], values: 0 }
+  const value = readable(walk, () => plain(walk, payload, '$', ''))
+  const text = JSON.stringify(value)
   const bytes = text.length > maxBytes / 4 ? Buffer.byteLength(text) : text.length
-  if (bytes > maxBytes) {
-    throw new PgqError(
-      'PAYLOAD_TOO_LARGE',
-      `the payload for queue ${JSON.stringify(queue)} has ${bytes} bytes, more than maxPayloadBytes (${maxBytes}): ` +
-        'store the data elsewhere and enqueue a reference to it, or raise maxPayloadBytes',
-    )
-  }
-  return { text, value: walk.converted ? JSON.parse(text) : payload }
-}
-
-/** A getter, a proxy or a toJSON may throw whatever it likes. */
-function readable<T>(queue: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof PgqError) throw error
-    const message = `reading the payload for queue ${JSON.stringify(queue)} threw an error`
-    throw new PgqError('INVALID_PAYLOAD', message, { cause: error, issues: [{ path: '$', message }] })
-  }
+  if (bytes > maxBytes) throw tooLarge(walk, `has ${bytes} bytes`)
+  return { text, value }
 }
 
 interface Walk {
   readonly queue: string
+  readonly maxBytes: number
   /** The objects that lead to the current place. */
   readonly ancestors: object[]
-  /** Whether a toJSON was seen. */
-  converted: boolean
+  /** How many values were read. Each takes a byte of JSON at least, so there can't be more than bytes. */
+  values: number
 }
 
-function check(walk: Walk, value: unknown, path: string): void {
+/** A getter, a proxy or a toJSON may throw whatever it likes. */
+function readable<T>(walk: Walk, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof PgqError) throw error
+    const message = `reading the payload for queue ${JSON.stringify(walk.queue)} threw an error`
+    throw new PgqError('INVALID_PAYLOAD', message, { cause: error, issues: [{ path: '$', message }] })
+  }
+}
+
+/** A copy of a value that is JSON and nothing else. */
+function plain(walk: Walk, value: unknown, path: string, key: string): unknown {
+  if (++walk.values > walk.maxBytes) throw tooLarge(walk, `holds more than ${walk.maxBytes} values`)
   switch (typeof value) {
     case 'string':
       if (!isStorableText(value))
         refuse(walk, path, 'text with NUL or a lone surrogate, which PostgreSQL cannot store')
-      return
+      return value
     case 'number':
       if (!Number.isFinite(value)) refuse(walk, path, `${value}, which JSON cannot hold`)
-      return
+      return value
     case 'boolean':
-      return
+      return value
     case 'object':
-      if (value !== null) checkObject(walk, value, path)
-      return
+      return value === null ? null : plainObject(walk, value, path, key)
     case 'bigint':
       return refuse(walk, path, `${show(value)}, a BigInt, which JSON cannot hold: store it as text`)
     default:
-      refuse(walk, path, `${show(value)}, which JSON cannot hold`)
+      return refuse(walk, path, `${show(value)}, which JSON cannot hold`)
   }
 }
 
-function checkObject(walk: Walk, value: object, path: string): void {
+function plainObject(walk: Walk, value: object, path: string, key: string): unknown {
   if (walk.ancestors.includes(value)) refuse(walk, path, 'a cycle: it refers back to a value that holds it')
   if (walk.ancestors.length >= MAX_DEPTH) refuse(walk, path, `nested deeper than ${MAX_DEPTH} levels`)
-  if ('toJSON' in value && typeof value.toJSON === 'function')
-    return checkConverted(walk, value.toJSON(lastKey(path)), path)
+  if (ArrayBuffer.isView(value) || (value instanceof Date && Number.isNaN(value.getTime())))
+    changed(walk, value, path)
   walk.ancestors.push(value)
-  if (Array.isArray(value)) for (let i = 0; i < value.length; i++) check(walk, value[i], childPath(path, i))
-  else checkProperties(walk, value, path)
+  const copy = convert(walk, value, path, key)
   walk.ancestors.pop()
+  return copy
 }
 
-function checkProperties(walk: Walk, value: object, path: string): void {
+function convert(walk: Walk, value: object, path: string, key: string): unknown {
+  if ('toJSON' in value && typeof value.toJSON === 'function')
+    return plain(walk, value.toJSON(key), path, key)
+  if (Array.isArray(value)) return plainArray(walk, value, path)
   const prototype: unknown = Object.getPrototypeOf(value)
   const isPlain =
     prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
-  if (!isPlain) refuse(walk, path, `${show(value)}, which JSON would change: convert it to plain data first`)
+  return isPlain ? plainRecord(walk, value, path) : changed(walk, value, path)
+}
+
+function plainArray(walk: Walk, value: readonly unknown[], path: string): unknown[] {
+  const copy: unknown[] = []
+  for (let i = 0; i < value.length; i++) copy.push(plain(walk, value[i], childPath(path, i), String(i)))
+  return copy
+}
+
+function plainRecord(walk: Walk, value: object, path: string): object {
+  const copy: Record<string, unknown> = {}
   for (const key of Object.keys(value)) {
     const place = childPath(path, key)
     if (!isStorableText(key))
       refuse(walk, place, 'a key with NUL or a lone surrogate, which PostgreSQL cannot store')
     const property = (value as Record<string, unknown>)[key]
-    if (property !== undefined) check(walk, property, place)
+    if (property === undefined) continue
+    const plainProperty = plain(walk, property, place, key)
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: plainProperty, enumerable: true })
+    else copy[key] = plainProperty
   }
+  return copy
 }
 
-function checkConverted(walk: Walk, value: unknown, path: string): void {
-  walk.converted = true
-  if (typeof value === 'object' && value !== null && 'toJSON' in value) {
-    refuse(walk, path, 'a value whose toJSON returns something that has a toJSON itself')
-  }
-  check(walk, value, path)
+function tooLarge({ queue, maxBytes }: Walk, how: string): PgqError {
+  return new PgqError(
+    'PAYLOAD_TOO_LARGE',
+    `the payload for queue ${JSON.stringify(queue)} ${how}, and maxPayloadBytes is ${maxBytes}: ` +
+      'store the data elsewhere and enqueue a reference to it, or raise maxPayloadBytes',
+  )
 }
 
-/** JSON.stringify passes the key to toJSON; nobody's toJSON is known to look at it, but the contract says so. */
-function lastKey(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf('.'), path.lastIndexOf('[')) + 1)
+function changed(walk: Walk, value: object, path: string): never {
+  return refuse(walk, path, `${show(value)}, which JSON would change: convert it to plain data first`)
 }
 
 function refuse(walk: Walk, path: string, what: string): never {

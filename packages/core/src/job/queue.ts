@@ -105,7 +105,9 @@ export function assertQueue(value: unknown): asserts value is AnyQueue {
     value !== null &&
     'name' in value &&
     typeof value.name === 'string' &&
-    'maxAttempts' in value
+    'maxAttempts' in value &&
+    'payload' in value &&
+    isSchema(value.payload)
   if (!ok)
     throw new PgqError(
       'INVALID_QUEUE',

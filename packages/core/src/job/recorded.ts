@@ -43,62 +43,82 @@ export function recordError(thrown: unknown): RecordedError {
 /** Turns a result or a progress value into JSON that PostgreSQL takes, changing as little as it can. */
 export function recordValue(value: unknown): RecordedValue {
   if (value === undefined || value === null) return { json: null }
-  const changes = new Set<string>()
+  const walk: Walk = { ancestors: [], changes: new Set(), values: 0 }
   let json: string | undefined
   try {
-    json = JSON.stringify(storable(value, [], changes))
+    json = JSON.stringify(storable(value, walk))
   } catch (error) {
     return { json: null, problem: `the result could not be stored: ${recordError(error).message}` }
   }
   if (json === undefined) return { json: null, problem: `the result could not be stored: ${describe(value)}` }
-  if (json.length > MAX_RESULT) {
-    return {
-      json: null,
-      problem: `the result was not stored: ${json.length} characters of JSON, more than ${MAX_RESULT}`,
-    }
-  }
-  return changes.size === 0
-    ? { json }
-    : { json, problem: `the result was changed to be stored: ${[...changes].join(', ')}` }
+  if (json.length > MAX_RESULT) return { json: null, problem: tooLarge(`${json.length} characters of JSON`) }
+  const changes = [...walk.changes].join(', ')
+  return changes === '' ? { json } : { json, problem: `the result was changed to be stored: ${changes}` }
 }
 
-function storable(value: unknown, ancestors: readonly object[], changes: Set<string>): unknown {
+const tooLarge = (size: string): string => `the result was not stored: ${size}, more than ${MAX_RESULT}`
+
+interface Walk {
+  /** The objects that lead to the current place. */
+  readonly ancestors: object[]
+  readonly changes: Set<string>
+  /** How many values were read: something small that refers to itself often can be enormous as JSON. */
+  values: number
+}
+
+function storable(value: unknown, walk: Walk): unknown {
+  if (++walk.values > MAX_RESULT) throw new RangeError(tooLarge(`${walk.values} values`))
   switch (typeof value) {
     case 'string':
-      return storableText(value, changes)
+      return storableText(value, walk.changes)
     case 'bigint':
-      changes.add('a BigInt became text')
+      walk.changes.add('a BigInt became text')
       return value.toString()
     case 'number':
-      if (!Number.isFinite(value)) changes.add(`${value} became null`)
+      if (!Number.isFinite(value)) walk.changes.add(`${value} became null`)
       return Number.isFinite(value) ? value : null
     case 'function':
     case 'symbol':
-      changes.add(`a ${typeof value} was left out`)
+      walk.changes.add(`a ${typeof value} was left out`)
       return undefined
     case 'object':
-      return value === null ? null : storableObject(value, ancestors, changes)
+      return value === null ? null : storableObject(value, walk)
     default:
       return value
   }
 }
 
-function storableObject(value: object, ancestors: readonly object[], changes: Set<string>): unknown {
+function storableObject(value: object, walk: Walk): unknown {
+  const { ancestors, changes } = walk
   if (ancestors.includes(value) || ancestors.length >= MAX_DEPTH) {
     changes.add(ancestors.includes(value) ? 'a cycle was cut' : 'what was too deep was cut')
     return null
   }
-  const inside = [...ancestors, value]
-  if ('toJSON' in value && typeof value.toJSON === 'function')
-    return storable(value.toJSON(), inside, changes)
-  if (Array.isArray(value)) return value.map((item) => storable(item, inside, changes) ?? null)
-  if (value instanceof Map || value instanceof Set) changes.add(`a ${value.constructor.name} became an array`)
-  if (value instanceof Map || value instanceof Set) return storable([...value], inside, changes)
-  const copy: [string, unknown][] = Object.keys(value).map((key) => [
-    storableText(key, changes),
-    storable((value as Record<string, unknown>)[key], inside, changes),
+  ancestors.push(value)
+  const copy = storableCopy(value, walk)
+  ancestors.pop()
+  return copy
+}
+
+function storableCopy(value: object, walk: Walk): unknown {
+  if ('toJSON' in value && typeof value.toJSON === 'function') return storable(value.toJSON(), walk)
+  if (Array.isArray(value)) return storableArray(value, walk)
+  if (value instanceof Map || value instanceof Set) {
+    walk.changes.add(`a ${value.constructor.name} became an array`)
+    return storableArray([...value], walk)
+  }
+  const entries: [string, unknown][] = Object.keys(value).map((key) => [
+    storableText(key, walk.changes),
+    storable((value as Record<string, unknown>)[key], walk),
   ])
-  return Object.fromEntries(copy)
+  return Object.fromEntries(entries)
+}
+
+/** By index: an array's own `map` may be anybody's. */
+function storableArray(value: readonly unknown[], walk: Walk): unknown[] {
+  const copy: unknown[] = []
+  for (let i = 0; i < value.length; i++) copy.push(storable(value[i], walk) ?? null)
+  return copy
 }
 
 /** PostgreSQL stores neither NUL nor lone surrogates: both become U+FFFD. */

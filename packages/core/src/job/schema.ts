@@ -15,25 +15,39 @@ export function type<T>(): Schema<T, T> {
 /**
  * Runs a schema. The answer is a promise only if the schema's own answer is one: a caller in a transaction depends on
  * the synchronous path, where nothing is awaited before the statement is sent.
- * @throws PgqError with the given code and one issue for each thing that is wrong
+ * @throws PgqError with the given code and one issue for each thing that is wrong; also when the schema itself throws
  */
 export function validate<Output>(
   schema: Schema<unknown, Output>,
   value: unknown,
-  code: 'INVALID_PAYLOAD' | 'PAYLOAD_REJECTED',
+  code: RefusalCode,
   queue: string,
 ): Output | Promise<Output> {
-  const answer = schema['~standard'].validate(value)
-  return answer instanceof Promise
-    ? answer.then((result) => accepted(result, code, queue))
-    : accepted(answer, code, queue)
+  let answer: unknown
+  try {
+    answer = schema['~standard'].validate(value)
+  } catch (error) {
+    throw schemaFailed(error, code, queue)
+  }
+  if (!isThenable(answer)) return accepted(answer as StandardSchemaV1.Result<Output>, code, queue)
+  return Promise.resolve(answer).then(
+    (result) => accepted(result as StandardSchemaV1.Result<Output>, code, queue),
+    (error: unknown) => Promise.reject(schemaFailed(error, code, queue)),
+  )
 }
 
-function accepted<Output>(
-  result: StandardSchemaV1.Result<Output>,
-  code: 'INVALID_PAYLOAD' | 'PAYLOAD_REJECTED',
-  queue: string,
-): Output {
+type RefusalCode = 'INVALID_PAYLOAD' | 'PAYLOAD_REJECTED'
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+function schemaFailed(error: unknown, code: RefusalCode, queue: string): PgqError {
+  const message = `the schema of queue ${JSON.stringify(queue)} threw an error instead of answering`
+  return new PgqError(code, message, { cause: error, issues: [{ path: '$', message }] })
+}
+
+function accepted<Output>(result: StandardSchemaV1.Result<Output>, code: RefusalCode, queue: string): Output {
   if (!result.issues) return result.value
   const issues = result.issues.map(toIssue)
   const first = issues[0] ?? { path: '$', message: 'refused' }

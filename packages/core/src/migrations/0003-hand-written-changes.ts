@@ -1,4 +1,4 @@
-import type { Tables } from '../sql/statement.ts'
+import { quoteLiteral, type Tables } from '../sql/statement.ts'
 import { type Migration, functionBody } from './migration.ts'
 
 /** The triggers that make plain UPDATE and INSERT as safe as the API. */
@@ -21,6 +21,10 @@ BEGIN
   IF NEW.status <> 'processing' THEN
     NEW.locked_by := NULL;
   END IF;
+  IF OLD.status = 'processing' THEN
+    -- Its worker looks at what became of the claim, and aborts the attempt.
+    PERFORM pg_catalog.pg_notify(${quoteLiteral(t.channel)}, 'cancel:' || OLD.id);
+  END IF;
   IF NEW.status IN ('completed', 'dead', 'cancelled') THEN
     IF NEW.completed_at IS NOT DISTINCT FROM OLD.completed_at THEN
       NEW.completed_at := pg_catalog.clock_timestamp();
@@ -33,6 +37,7 @@ BEGIN
     IF NEW.attempts = OLD.attempts THEN
       NEW.attempts := 0;
       NEW.crashes := 0;
+      NEW.progress := NULL;
     END IF;
     IF NEW.scheduled_for = OLD.scheduled_for THEN
       NEW.scheduled_for := pg_catalog.clock_timestamp();

@@ -94,7 +94,8 @@ export function backoffMs(
 function plainMs(spec: BackoffSpec, attempt: number): number {
   switch (spec.type) {
     case 'exponential':
-      return Math.min(spec.maxMs, spec.baseMs * spec.factor ** (attempt - 1))
+      // 0 × ∞ is no number.
+      return spec.baseMs === 0 ? 0 : Math.min(spec.maxMs, spec.baseMs * spec.factor ** (attempt - 1))
     case 'linear':
       return Math.min(spec.maxMs, spec.stepMs * attempt)
     case 'fixed':
@@ -137,9 +138,24 @@ function isMs(value: unknown): boolean {
  */
 export function backoffOption(value: unknown): Backoff {
   if (typeof value === 'function') return value as BackoffFunction
-  if (isBackoffSpec(value)) return value
+  if (isBackoffSpec(value)) return specOf(value)
   throw new PgqError(
     'INVALID_OPTION',
     `backoff is ${show(value)}: use exponential(), linear(), fixed(), list(), or a function (attempt, error) => duration`,
   )
+}
+
+/** The spec without whatever else the object held. */
+function specOf(spec: BackoffSpec): BackoffSpec {
+  const { jitter } = spec
+  switch (spec.type) {
+    case 'exponential':
+      return { type: spec.type, baseMs: spec.baseMs, factor: spec.factor, maxMs: spec.maxMs, jitter }
+    case 'linear':
+      return { type: spec.type, stepMs: spec.stepMs, maxMs: spec.maxMs, jitter }
+    case 'fixed':
+      return { type: spec.type, delayMs: spec.delayMs, jitter }
+    case 'list':
+      return { type: spec.type, delaysMs: [...spec.delaysMs], jitter }
+  }
 }

@@ -19,40 +19,44 @@ export interface LoopOptions {
  */
 export class Loop implements Service {
   readonly #options: LoopOptions
-  #running: Promise<void> | undefined
-  #stopping = false
+  /** The run that goes on now, if one does; a stopped one ends after its step. */
+  #run: Run | undefined
+  #finished: Promise<void> = Promise.resolve()
   #woken = false
-  #pausing = false
-  #endSleep: (() => void) | undefined
 
   constructor(options: LoopOptions) {
     this.#options = options
   }
 
   start(): Promise<void> {
-    this.#stopping = false
-    this.#running ??= this.#run()
+    if (this.#run === undefined) {
+      const run: Run = { isStopped: false, isPausing: false, endSleep: undefined }
+      this.#run = run
+      this.#finished = this.#finished.then(() => this.#repeat(run))
+    }
     return Promise.resolve()
   }
 
   /** Ends the wait for the next step, now or as soon as the running one is over. A pause after an error is not cut short. */
   wake(): void {
     this.#woken = true
-    if (!this.#pausing) this.#endSleep?.()
+    if (this.#run?.isPausing === false) this.#run.endSleep?.()
   }
 
   /** Resolves when the step that was running is over. */
   async stop(): Promise<void> {
-    this.#stopping = true
-    this.#endSleep?.()
-    await this.#running
-    this.#running = undefined
+    if (this.#run) {
+      this.#run.isStopped = true
+      this.#run.endSleep?.()
+      this.#run = undefined
+    }
+    await this.#finished
   }
 
-  async #run(): Promise<void> {
+  async #repeat(run: Run): Promise<void> {
     const { step, onError, pauseMs = 100, maxPauseMs = 5_000 } = this.#options
     let failures = 0
-    while (!this.#stopping) {
+    while (!run.isStopped) {
       this.#woken = false
       let waitMs: number
       try {
@@ -61,22 +65,29 @@ export class Loop implements Service {
       } catch (error) {
         onError(error)
         // Wake-ups must not turn an outage into a busy loop: after an error the pause is slept through.
-        this.#pausing = true
+        run.isPausing = true
         waitMs = jittered(Math.min(maxPauseMs, pauseMs * 2 ** failures++), 0.5)
       }
-      const rest = waitMs > 0 && (this.#pausing || !this.#woken)
-      if (rest && !this.#stopping) await this.#sleep(waitMs)
-      this.#pausing = false
+      const rest = waitMs > 0 && (run.isPausing || !this.#woken)
+      if (rest && !run.isStopped) await sleep(run, waitMs)
+      run.isPausing = false
     }
   }
+}
 
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      this.#endSleep = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
+/** One start-to-stop of a loop. */
+interface Run {
+  isStopped: boolean
+  isPausing: boolean
+  endSleep: (() => void) | undefined
+}
+
+function sleep(run: Run, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    run.endSleep = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+  })
 }

@@ -44,5 +44,7 @@ export const epochMs = (column: string): string => `date_part('epoch', ${column}
 
 /** The list of attempt errors with one more record at its end; the newest 100 are kept, so that no row grows for ever. */
 export const appendError = (record: string): string =>
-  `CASE WHEN jsonb_array_length(errors) >= 100 THEN errors - 0 ELSE coalesce(errors, '[]') END
+  `CASE WHEN jsonb_typeof(errors) IS DISTINCT FROM 'array' THEN '[]'
+             WHEN jsonb_array_length(errors) >= 100 THEN errors - 0
+             ELSE errors END
         || jsonb_build_array(jsonb_build_object('attempt', attempts, 'at', clock_timestamp()) || ${record})`

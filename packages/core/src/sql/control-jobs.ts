@@ -8,6 +8,25 @@ type IdRow = { readonly id: string }
 const CANCELLED = 'cancelled on request'
 
 /**
+ * Locks jobs wherever they are and says how they stand. What is done to them next, in the same transaction, has a snapshot
+ * that sees them so: a single statement that has waited for a row can lock its new version, but not see it.
+ */
+export const lockJobs = (t: Tables): Statement<Ids, { readonly id: string; readonly status: string }> => ({
+  name: 'lock jobs',
+  text: `
+SELECT job.id, job.status
+FROM unnest($1::uuid[]) AS target (id)
+CROSS JOIN LATERAL (
+  SELECT * FROM (SELECT live.id, live.status FROM ${t.live} AS live WHERE live.id = target.id LIMIT 1 FOR UPDATE) AS live
+  UNION ALL
+  SELECT * FROM (SELECT dead.id, dead.status FROM ${t.dead} AS dead WHERE dead.id = target.id LIMIT 1 FOR UPDATE) AS dead
+  UNION ALL
+  SELECT * FROM (SELECT done.id, done.status FROM ${t.completed} AS done WHERE done.id = target.id LIMIT 1) AS done
+) AS job`,
+  values: (ids) => [ids],
+})
+
+/**
  * A CTE `targets (tid)`: the live rows of the ids in $1 that have one of the statuses, locked in the order of the ids.
  * The status is compared after the probe of the id index (OFFSET 0 keeps it out of the probe), so that the partial
  * indexes stay out of it.

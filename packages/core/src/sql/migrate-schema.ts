@@ -6,7 +6,7 @@ export interface SchemaRow {
   readonly present: string
   /** Whether our own ledger is in it. */
   readonly ours: string
-  /** How many tables, views, sequences and functions it holds. */
+  /** How many tables, views, sequences, functions and types it holds. */
   readonly objects: string
 }
 
@@ -15,10 +15,12 @@ export const inspectSchema = (t: Tables): Statement<void, SchemaRow> => ({
   name: 'inspect schema',
   text: `
 SELECT (space.oid IS NOT NULL)::text AS present,
-       EXISTS (SELECT FROM pg_attribute AS a
-               WHERE a.attrelid = to_regclass(${quoteLiteral(t.migrations)}) AND a.attname = 'checksum')::text AS ours,
+       (SELECT count(*) = 5 FROM pg_attribute AS a
+        WHERE a.attrelid = to_regclass(${quoteLiteral(t.migrations)})
+          AND a.attname IN ('id', 'name', 'checksum', 'breaking', 'applied_at'))::text AS ours,
        ((SELECT count(*) FROM pg_class AS c WHERE c.relnamespace = space.oid)
-        + (SELECT count(*) FROM pg_proc AS p WHERE p.pronamespace = space.oid))::text AS objects
+        + (SELECT count(*) FROM pg_proc AS p WHERE p.pronamespace = space.oid)
+        + (SELECT count(*) FROM pg_type AS y WHERE y.typnamespace = space.oid))::text AS objects
 FROM (SELECT (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = $1) AS oid) AS space`,
   values: () => [t.name],
 })
@@ -68,3 +70,10 @@ export const recordMigration = (
   text: `INSERT INTO ${t.migrations} (id, name, checksum, breaking) VALUES ($1, $2, $3, $4)`,
   values: ({ id, name, checksum, breaking }) => [id, name, checksum, breaking],
 })
+
+/** The same as text, for people. */
+export const recordedMigration = (
+  t: Tables,
+  { id, name, breaking, checksum }: { id: number; name: string; breaking: boolean; checksum: string },
+): string =>
+  `INSERT INTO ${t.migrations} (id, name, checksum, breaking) VALUES (${id}, ${quoteLiteral(name)}, ${quoteLiteral(checksum)}, ${breaking})`

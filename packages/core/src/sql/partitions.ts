@@ -26,7 +26,7 @@ export const expiredDays = (t: Tables): Statement<{ readonly keepMs: number }, D
 SELECT to_char(day, 'YYYY-MM-DD') AS day
 FROM pg_inherits AS child
 JOIN pg_class AS partition ON partition.oid = child.inhrelid
-CROSS JOIN LATERAL (SELECT to_date(substring(partition.relname FROM '^jobs_completed_(\\d{8})$'), 'YYYYMMDD') AS day) AS named
+CROSS JOIN LATERAL (SELECT to_date(substring(partition.relname FROM '^jobs_completed_([0-9]{8})$'), 'YYYYMMDD') AS day) AS named
 WHERE child.inhparent = ${quoteLiteral(t.completed)}::regclass
   AND named.day IS NOT NULL
   AND (named.day + 1)::timestamp AT TIME ZONE 'UTC' <= now() - $1::float8 * interval '1 ms'
@@ -72,7 +72,8 @@ DELETE FROM ${table}
 WHERE ctid = ANY (ARRAY(
   SELECT job.ctid FROM ${table} AS job
   WHERE job.completed_at < now() - $1::float8 * interval '1 ms'
-  ORDER BY job.completed_at
+     -- Written by hand without a time: then its age counts.
+     OR (job.completed_at IS NULL AND job.created_at < now() - $1::float8 * interval '1 ms')
   LIMIT $2
   FOR UPDATE SKIP LOCKED))
 RETURNING id`,

@@ -58,5 +58,8 @@ export function tablesIn(name: string): Tables {
 /** Quotes an identifier. */
 export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** Quotes a text literal; only for DDL, which takes no parameters. */
-export const quoteLiteral = (text: string): string => `'${text.replaceAll("'", "''")}'`
+/** Quotes a text literal, for what takes no parameters; safe whatever `standard_conforming_strings` says. */
+export const quoteLiteral = (text: string): string => {
+  const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`
+  return text.includes('\\') ? ` E${quoted}` : quoted
+}

@@ -1,4 +1,4 @@
-import { isPgqError, PgqError, type PgqErrorCode } from '../errors.ts'
+import { isPgqError, PgqError, type PgqErrorCode, show } from '../errors.ts'
 
 /** SQLSTATEs that have a meaning of their own here. Others go by their class, the first two characters. */
 const BY_STATE: Record<string, PgqErrorCode> = {
@@ -39,6 +39,10 @@ const CONNECTION = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'ENOENT',
+  'EMFILE',
+  'ENFILE',
+  'EPERM',
+  'EACCES',
   'EADDRNOTAVAIL',
 ])
 const CONNECTION_MESSAGE = /connection|terminated|timeout|not queryable|socket/i
@@ -60,12 +64,8 @@ export function isRetryable(error: unknown): boolean {
 /** The five characters of PostgreSQL's error code, if the error came from the server; adapters may have wrapped it. */
 export function sqlStateOf(error: unknown): string | undefined {
   for (let depth = 0, at = error; depth < 5 && typeof at === 'object' && at !== null; depth++) {
-    if (
-      'code' in at &&
-      typeof at.code === 'string' &&
-      /^[0-9A-Z]{5}$/.test(at.code) &&
-      !CONNECTION.has(at.code)
-    )
+    // Node's own codes begin with E, which no SQLSTATE does.
+    if ('code' in at && typeof at.code === 'string' && /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(at.code))
       return at.code
     at = 'cause' in at ? at.cause : undefined
   }
@@ -99,5 +99,5 @@ function explain(code: PgqErrorCode, error: unknown, doing: string, schema: stri
 
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0])
-  return error instanceof Error && error.message ? error.message : String(error)
+  return error instanceof Error && error.message ? error.message : show(error)
 }

@@ -35,7 +35,11 @@ export function guardTransaction(inner: Queryable): GuardedTransaction {
       },
     },
     async flush() {
-      while (underWay.size > 0) await Promise.allSettled(underWay)
+      while (underWay.size > 0) {
+        await Promise.allSettled(underWay)
+        // What somebody waits for may send the next query now, as an enqueue that validates asynchronously does.
+        await new Promise((resolve) => setImmediate(resolve))
+      }
     },
     close() {
       closed = true

@@ -68,11 +68,17 @@ function jobRecord(row: JobRow): JobRecord {
     lockedBy: row.locked_by,
     uniqueKey: row.unique_key,
     error: row.error,
-    errors: row.errors === null ? [] : (JSON.parse(row.errors) as AttemptError[]),
+    errors: attemptErrors(row.errors),
     result: json(row.result),
     progress: json(row.progress) as Json | null,
     metadata: (json(row.metadata) ?? {}) as Metadata,
   }
+}
+
+/** Anything else than a list was written there by hand. */
+function attemptErrors(text: string | null): AttemptError[] {
+  const errors = json(text)
+  return Array.isArray(errors) ? errors : []
 }
 
 const instant = (ms: string | null): Date | null => (ms === null ? null : new Date(Number(ms)))

@@ -9,6 +9,7 @@ import {
   inspectSchema,
   lockMigrations,
   readLedger,
+  recordedMigration,
   recordMigration,
   WAIT_FOR_OTHERS_MS,
 } from '../sql/migrate-schema.ts'
@@ -71,10 +72,21 @@ export async function checkSchema(
   }
 }
 
-/** The migrations as SQL, for people who want to read them or run them with a tool of their own. */
+/** Everything that `migrate` does to an empty database, as SQL for people and other tools. */
 export function migrationSql(tables: Tables, migrations: readonly Migration[] = MIGRATIONS): string {
-  return migrations
-    .map((migration) => `-- ${migration.id}: ${migration.name}\n${migration.up(tables)}`)
+  const steps = migrations.map((migration) => {
+    const { id, name, breaking } = migration
+    const entry = { id, name, breaking, checksum: checksum(migration) }
+    return `-- ${id}: ${name}\n${migration.up(tables)}\n${recordedMigration(tables, entry)};`
+  })
+  return [
+    'BEGIN',
+    createSchema(tables),
+    createLedger(tables),
+    ...steps.map((step) => step.replace(/;$/, '')),
+    'COMMIT',
+  ]
+    .map((text) => `${text.trim()};\n`)
     .join('\n')
 }
 

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Statement } from '../../src/sql/statement.ts'
+import type { Parameter, Statement } from '../../src/sql/statement.ts'
 
 /** One node of a plan, as EXPLAIN (FORMAT JSON) gives it. */
 export interface PlanNode {
@@ -50,7 +50,7 @@ function flatten(node: PlanNode): PlanNode[] {
   return [node, ...(node.Plans ?? []).flatMap(flatten)]
 }
 
-function literal(value: unknown): string {
+function literal(value: Parameter): string {
   if (value === null) return 'NULL'
   if (Array.isArray(value)) return `'{${value.map((item) => `"${String(item)}"`).join(',')}}'`
   return `'${String(value).replaceAll("'", "''")}'`
