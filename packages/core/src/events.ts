@@ -106,7 +106,8 @@ export class Events {
 
   /** Listeners may add and remove others while they are told: those that were there and still are hear of it, once. */
   #tell(name: PgqEventName, listeners: ReadonlySet<Listener>, event: unknown): void {
-    for (const listener of Array.from(listeners)) if (listeners.has(listener)) this.#call(name, listener, event)
+    for (const listener of Array.from(listeners))
+      if (listeners.has(listener)) this.#call(name, listener, event)
   }
 
   #call(name: PgqEventName, listener: Listener, event: unknown): void {

@@ -6,7 +6,6 @@ import {
   defineQueue,
   type EnqueueOptions,
   type EnqueueResult,
-  exponential,
   fixed,
   handle,
   type Schema,

@@ -99,11 +99,7 @@ function expectFocused({ nodes, buffers }: Explained, most: number): void {
 }
 
 const usedIndexes = ({ nodes }: Explained): Set<string> =>
-  new Set(
-    nodes.flatMap((node) =>
-      node['Index Name']?.startsWith('jobs_live') ? [node['Index Name']] : [],
-    ),
-  )
+  new Set(nodes.flatMap((node) => (node['Index Name']?.startsWith('jobs_live') ? [node['Index Name']] : [])))
 
 const wanted = (limit: number) => ({
   workerId: WORKER,

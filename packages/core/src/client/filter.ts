@@ -106,7 +106,10 @@ function containedText(payload: unknown): string {
   }
   const cameToNothing = (text === '{}' || text === '[]') && Object.keys(payload as object).length > 0
   if (!cameToNothing) return text
-  throw new PgqError('INVALID_OPTION', 'nothing is left of the payload to look for, and it would match every job')
+  throw new PgqError(
+    'INVALID_OPTION',
+    'nothing is left of the payload to look for, and it would match every job',
+  )
 }
 
 function instant(option: string, value: unknown): string | null {

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { Parameter, Statement } from '../../src/sql/statement.ts'
 
 /** One node of a plan, as EXPLAIN (FORMAT JSON) gives it. */
-export interface PlanNode {
+interface PlanNode {
   readonly 'Node Type': string
   readonly 'Relation Name'?: string
   readonly 'Index Name'?: string

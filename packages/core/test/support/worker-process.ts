@@ -13,7 +13,7 @@ export type Step =
   | { readonly do: 'effect'; readonly table: string; readonly ms?: number }
 
 /** What a worker process says: its events, and the steps that its jobs begin. */
-export interface Line {
+interface Line {
   readonly type: string
   readonly id?: string
   readonly fence?: number
