@@ -21,6 +21,9 @@ export function testProject(
     test: {
       name,
       include: ['test/**/*.test.ts'],
+      // Against hanging, not against slowness: the machine may be busy with something else.
+      testTimeout: 30_000,
+      hookTimeout: 30_000,
       typecheck: {
         enabled: typeTests,
         include: ['test/**/*.test-d.ts'],

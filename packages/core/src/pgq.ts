@@ -10,6 +10,7 @@ import type { AnyQueue, InputOf } from './job/queue.ts'
 import type { JobStatus } from './job/status.ts'
 import { Historian } from './maintenance/historian.ts'
 import { Leader } from './maintenance/leader.ts'
+import { ModestDatabase } from './maintenance/modest-database.ts'
 import { Rescuer } from './maintenance/rescuer.ts'
 import type { Service } from './runtime/service.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
@@ -233,9 +234,10 @@ export class Pgq {
   #createMaintenance({ database, workerId, leaseMs, reachableMs }: MaintenanceDeps): Service {
     const { events } = this
     const store = new WorkerStore(this.#tables)
-    const rescuer = new Rescuer({ database, store, events, leaseMs, reachableMs })
+    const modest = new ModestDatabase(database, Math.min(1_000, leaseMs / 10))
+    const rescuer = new Rescuer({ database: modest, store, events, leaseMs, reachableMs })
     const historian = new Historian({
-      database,
+      database: modest,
       events,
       store: new HistoryStore(this.#tables),
       retention: this.#settings.retention,

@@ -3,6 +3,7 @@ import { type Postgres, startPostgres } from '@pgq/embedded-postgres'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createPgq, defineQueue, fixed, handle, type Pgq, type Queue } from '../src/index.ts'
 import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
+import { startProxy } from './support/proxy.ts'
 import { until } from './support/until.ts'
 import { work } from './support/work.ts'
 
@@ -100,6 +101,30 @@ test('when its backends are killed all the time a worker goes on, and every ackn
   expect(new Set(effects.map(({ key }) => key))).toEqual(new Set(jobs.map(({ payload }) => payload)))
   expect(txJobs?.sure.filter((key) => !effects.some((row) => row.key === key))).toEqual([])
   expect(worker.id).toBeDefined()
+})
+
+const stillborn = (what: string): Promise<unknown[]> =>
+  sql(`SELECT ${what} FROM pg_stat_activity WHERE application_name = 'stillborn' AND state = 'idle'`)
+
+test('a connection that breaks in the moment it is opened does not end the process', async () => {
+  const proxy = await startProxy(databaseUrl)
+  const url = new URL(proxy.url)
+  url.searchParams.set('application_name', 'stillborn')
+  const pgq = createPgq({ connectionString: url.href, schema })
+  cleanUpAfterwards(() => pgq.close())
+  const passOn = proxy.holdAnswers()
+  const transaction = pgq.transaction(async (tx) => tx.query('SELECT 1'))
+  const settled = transaction.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  await until('it is open on the side of the server', async () => (await stillborn('pid')).length === 1)
+  await stillborn('pg_terminate_backend(pid)')
+  await until('it is closed', async () => (await stillborn('pid')).length === 0)
+  // The client learns in one piece that it is connected, and that it is not. An error event without a listener would
+  // fail this run as an uncaught exception.
+  passOn()
+  expect(await settled).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
 })
 
 let postgres: Postgres

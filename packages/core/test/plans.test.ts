@@ -261,7 +261,7 @@ describe('whatever the statistics', () => {
       const outcomes = await explain(
         client,
         findOutcomes(t),
-        { ids, fences: rows.map((row) => row.fence) },
+        { ids, fences: rows.map((row) => row.fence), attempts: rows.map(() => 1) },
         mode,
       )
       expectFocused(outcomes, 50 * 60)

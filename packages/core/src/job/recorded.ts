@@ -15,6 +15,7 @@ const MAX_STACK = 8_192
 const MAX_RESULT = 1_048_576
 const MAX_DEPTH = 200
 const MAX_CAUSES = 5
+const NO_MESSAGE = 'an error without a message'
 
 /** An error as it is stored. */
 export interface RecordedError {
@@ -34,7 +35,8 @@ export function recordError(thrown: unknown): RecordedError {
   const name =
     text(() => (isObject(thrown) ? thrown[isPgqError(thrown) ? 'code' : 'name'] : undefined)) ||
     (isObject(thrown) ? 'Error' : typeof thrown)
-  const message = text(() => (isObject(thrown) ? thrown['message'] : String(thrown))) || describe(thrown)
+  const message =
+    text(() => (isObject(thrown) ? thrown['message'] : String(thrown))) || describe(thrown) || NO_MESSAGE
   const stack = stackWithCauses(thrown)
   const recorded = { name: clip(name, 200), message: clip(message, MAX_MESSAGE) }
   return stack ? { ...recorded, stack: clip(stack, MAX_STACK) } : recorded
@@ -145,7 +147,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 function describe(thrown: unknown): string {
   if (!isObject(thrown)) return storableText(String(thrown))
   const json = text(() => JSON.stringify(thrown))
-  return json && json !== '{}' ? clip(json, MAX_MESSAGE) : 'an error without a message'
+  return json && json !== '{}' ? clip(json, MAX_MESSAGE) : NO_MESSAGE
 }
 
 /** Reads a property that may be a getter that throws, and makes storable text of what it gives. */

@@ -42,7 +42,9 @@ function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-function schemaFailed(error: unknown, code: RefusalCode, queue: string): PgqError {
+/** Before an enqueue it is a refusal; before a handler it is a failure like any other, which may be over the next time. */
+function schemaFailed(error: unknown, code: RefusalCode, queue: string): unknown {
+  if (code === 'PAYLOAD_REJECTED') return error
   const message = `the schema of queue ${JSON.stringify(queue)} threw an error instead of answering`
   return new PgqError(code, message, { cause: error, issues: [{ path: '$', message }] })
 }

@@ -6,6 +6,7 @@ import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import { LISTENING_CHANNELS, listenTo, notifyProbe } from '../sql/listen.ts'
 import type { Database } from '../store/database.ts'
+import { destroyConnection } from '../store/pg-connection.ts'
 
 /** What the listener needs from outside. */
 export interface ListenerDeps {
@@ -22,6 +23,8 @@ export interface ListenerDeps {
 
 /** How often to ask whether the connection still listens, in ms. */
 const CHECK_EVERY_MS = 10_000
+/** How long a polite end of a connection may take, in ms. */
+const CLOSE_MS = 500
 /** How long a notification may take to arrive, in ms. */
 const PROBE_MS = 2_000
 /** After the server turned out not to deliver notifications (a transaction pooler), how long to wait before another try. */
@@ -137,9 +140,6 @@ export class Listener implements Service {
 
 /** Closes a connection that may be half-open or broken already: nothing of it is of use any more. */
 async function closeQuietly(client: pg.Client): Promise<void> {
-  try {
-    await client.end()
-  } catch {
-    // it was closed
-  }
+  await settledWithin(CLOSE_MS, client.end())
+  destroyConnection(client)
 }

@@ -37,3 +37,14 @@ export async function settledWithin(ms: number, promise: Promise<unknown>): Prom
 export function jittered(ms: number, share = 0.2): number {
   return ms * (1 - share + Math.random() * 2 * share)
 }
+
+/** Waits for one promise after another, and for all of them no longer than `ms` in all; tells of each whether it settled. */
+export function patience(ms: number): (promise: Promise<unknown>) => Promise<boolean> {
+  let leftMs = ms
+  return async (promise) => {
+    const startedMs = monotonicMs()
+    const settled = await settledWithin(leftMs, promise)
+    leftMs = Math.max(0, leftMs - (monotonicMs() - startedMs))
+    return settled
+  }
+}

@@ -3,24 +3,32 @@ import type { Statement, Tables } from './statement.ts'
 export interface OutcomeParams {
   readonly ids: readonly string[]
   readonly fences: readonly number[]
+  /** Which attempts the claims were for. */
+  readonly attempts: readonly number[]
 }
 
 /**
- * Which claims have already ended in the history, by (id, fence). A settle whose answer was lost asks this before it
- * calls a claim lost: ending a job leaves its fence as it was.
+ * Which claims were settled. A settle whose answer was lost asks this before it calls a claim lost. Ending a job leaves its
+ * fence as it was; putting it back to wait raises it by one, as a rescue does, which leaves a record of its own, and as a
+ * change by hand does, which gives no attempt back.
  */
 export const findOutcomes = (
   t: Tables,
 ): Statement<OutcomeParams, { readonly id: string; readonly status: string }> => ({
   name: 'find outcomes',
   text: `
-SELECT claim.id, ended.status
-FROM unnest($1::uuid[], $2::integer[]) AS claim (id, fence)
+SELECT claim.id, outcome.status
+FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS claim (id, fence, attempt)
 CROSS JOIN LATERAL (
   SELECT job.status FROM ${t.completed} AS job WHERE job.id = claim.id AND job.fence = claim.fence
   UNION ALL
   SELECT job.status FROM ${t.dead} AS job WHERE job.id = claim.id AND job.fence = claim.fence
+  UNION ALL
+  SELECT job.status
+  FROM (SELECT * FROM ${t.live} AS live WHERE live.id = claim.id AND live.fence = claim.fence + 1 OFFSET 0) AS job
+  WHERE (job.status = 'failed' AND job.errors -> -1 ->> 'name' <> 'WORKER_LOST')
+     OR (job.status = 'pending' AND job.attempts = claim.attempt - 1)
   LIMIT 1
-) AS ended`,
-  values: ({ ids, fences }) => [ids, fences],
+) AS outcome`,
+  values: ({ ids, fences, attempts }) => [ids, fences, attempts],
 })

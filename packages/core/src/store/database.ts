@@ -10,6 +10,8 @@ export interface Session {
 export interface TransactionSession extends Session {
   /** Runs one piece of text without parameters: DDL, SET LOCAL. */
   execute(text: string): Promise<void>
+  /** False when a query has ended the transaction, as far as the driver can tell. */
+  isOpen(): boolean
   /** The same transaction with the application's own type parsers, for code of the application. */
   readonly queryable: Queryable
 }
@@ -23,4 +25,6 @@ export interface Database extends Session {
   transaction<T>(work: (session: TransactionSession) => Promise<T>): Promise<T>
   /** Closes the connections that are ours. A pool that was given to us stays open. */
   close(): Promise<void>
+  /** Cuts the connections that are ours, whatever they are doing: nothing is waited for. */
+  destroy(): void
 }

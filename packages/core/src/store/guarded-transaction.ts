@@ -13,25 +13,24 @@ export interface GuardedTransaction {
   close(): void
 }
 
+/** Statements that would end the transaction, or begin another one inside it. `ROLLBACK TO SAVEPOINT` is no such one. */
+const ENDS_IT =
+  /^\s*(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
+
 /** Wraps a connection for the length of one transaction. */
 export function guardTransaction(inner: Queryable): GuardedTransaction {
   const underWay = new Set<Promise<unknown>>()
   let closed = false
   return {
     tx: {
-      query: async (text, values) => {
-        if (closed)
-          throw new PgqError(
-            'TRANSACTION_CLOSED',
-            'the transaction has ended: await every query and every enqueue inside it',
-          )
-        const query = Promise.resolve(inner.query(text, values))
-        underWay.add(query)
-        try {
-          return await query
-        } finally {
-          underWay.delete(query)
-        }
+      query(text, values) {
+        const refusal = refuse(text, closed)
+        const answer = refusal ? Promise.reject(refusal) : Promise.resolve(inner.query(text, values))
+        underWay.add(answer)
+        // A query that nobody awaits must not end the process when it fails: the transaction fails instead.
+        const ended = (): void => void underWay.delete(answer)
+        answer.then(ended, ended)
+        return answer
       },
     },
     async flush() {
@@ -45,4 +44,18 @@ export function guardTransaction(inner: Queryable): GuardedTransaction {
       closed = true
     },
   }
+}
+
+function refuse(text: unknown, closed: boolean): PgqError | undefined {
+  if (closed) {
+    return new PgqError(
+      'TRANSACTION_CLOSED',
+      'the transaction has ended: await every query and every enqueue inside it',
+    )
+  }
+  if (typeof text !== 'string' || !ENDS_IT.test(text)) return undefined
+  return new PgqError(
+    'INVALID_OPTION',
+    `the transaction begins and ends by itself: throw to roll back instead of sending ${text.trim()}`,
+  )
 }

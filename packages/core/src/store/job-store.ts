@@ -3,6 +3,7 @@ import { type ClaimParams, type ClaimRow, claimJobs } from '../sql/claim-jobs.ts
 import { findOutcomes } from '../sql/find-outcomes.ts'
 import { type Claim, lostClaims } from '../sql/held-claims.ts'
 import { storeProgress } from '../sql/progress.ts'
+import { releaseStrays } from '../sql/release-strays.ts'
 import { settleCompleted } from '../sql/settle-completed.ts'
 import { settleEnded } from '../sql/settle-ended.ts'
 import { settleWaiting } from '../sql/settle-waiting.ts'
@@ -38,6 +39,7 @@ export class JobStore {
       outcomes: findOutcomes(tables),
       lost: lostClaims(tables),
       progress: storeProgress(tables),
+      strays: releaseStrays(tables),
     }
   }
 
@@ -45,6 +47,11 @@ export class JobStore {
   async claim(session: Session, params: ClaimParams): Promise<ClaimedJob[]> {
     const rows = await session.run(this.#statements.claim, params)
     return rows.map(claimedJob).toSorted(inClaimOrder)
+  }
+
+  /** Gives back what is in the worker's name and not among the jobs that it knows of; returns how many those were. */
+  async releaseStrays(session: Session, workerId: string, known: readonly string[]): Promise<number> {
+    return (await session.run(this.#statements.strays, { workerId, known })).length
   }
 
   async settleCompleted(session: Session, changes: readonly CompletedChange[]): Promise<Set<string>> {
@@ -78,11 +85,17 @@ export class JobStore {
     return idsOf(await session.run(this.#statements.waiting, { claims, changes: JSON.stringify(details) }))
   }
 
-  /** Of the given claims, those that have ended in the history: an earlier settle of theirs went through. */
-  async findEnded(session: Session, claims: readonly Claim[]): Promise<Set<string>> {
-    const ids = claims.map((claim) => claim.id)
+  /** Of the given claims, those that an earlier settle of theirs has ended or put back, whose answer did not come. */
+  async findSettled(
+    session: Session,
+    claims: readonly (Claim & { readonly attempt: number })[],
+  ): Promise<Set<string>> {
     return idsOf(
-      await session.run(this.#statements.outcomes, { ids, fences: claims.map((claim) => claim.fence) }),
+      await session.run(this.#statements.outcomes, {
+        ids: claims.map((claim) => claim.id),
+        fences: claims.map((claim) => claim.fence),
+        attempts: claims.map((claim) => claim.attempt),
+      }),
     )
   }
 

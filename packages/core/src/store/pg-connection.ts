@@ -30,3 +30,15 @@ export function configOf(pool: pg.Pool): ConnectionConfig {
   if (typeof ssl === 'object' && ssl.key !== undefined) config.ssl = { ...ssl, key: ssl.key }
   return config
 }
+
+/** Keeps a set of the connections that a pool has open. */
+export function trackConnections(pool: pg.Pool, connections: Set<pg.ClientBase>): void {
+  pool.on('connect', (client) => void connections.add(client))
+  pool.on('remove', (client) => void connections.delete(client))
+}
+
+/** Closes the socket under a connection: a polite end would wait for a peer that may be gone. */
+export function destroyConnection(client: pg.ClientBase): void {
+  const { connection } = client as { connection?: { stream?: { destroy(): void } } }
+  connection?.stream?.destroy()
+}

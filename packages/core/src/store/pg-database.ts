@@ -3,6 +3,7 @@ import { isPgqError, PgqError } from '../errors.ts'
 import { jittered } from '../runtime/clock.ts'
 import type { Statement } from '../sql/statement.ts'
 import { databaseError } from './database-error.ts'
+import { destroyConnection, trackConnections } from './pg-connection.ts'
 import type { Database, TransactionSession } from './database.ts'
 
 /** Leaves every value as the text that PostgreSQL sent: an application may have changed the driver's parsers. */
@@ -31,6 +32,7 @@ export class PgDatabase implements Database {
   readonly #schema: string
   readonly #ours: boolean
   readonly #patienceMs: number
+  readonly #connections = new Set<pg.ClientBase>()
 
   constructor({ pool, schema, ours, patienceMs = PATIENCE_MS }: PgDatabaseOptions) {
     this.#pool = pool
@@ -39,6 +41,9 @@ export class PgDatabase implements Database {
     this.#patienceMs = patienceMs
     // An idle connection that breaks is replaced; without a listener the event would end the process.
     if (pool.listenerCount('error') === 0) pool.on('error', ignore)
+    // And a connection may break in the moment it is opened, before anybody else can listen.
+    pool.on('connect', (client) => void client.on('error', ignore))
+    if (ours) trackConnections(pool, this.#connections)
   }
 
   /** A statement that met a conflict has done nothing, being its own transaction: it is run again a few times. */
@@ -77,6 +82,10 @@ export class PgDatabase implements Database {
     if (this.#ours && !this.#pool.ending) await this.#pool.end()
   }
 
+  destroy(): void {
+    for (const client of this.#connections) destroyConnection(client)
+  }
+
   async #inTransaction<T>(
     client: pg.PoolClient,
     work: (session: TransactionSession) => Promise<T>,
@@ -87,6 +96,7 @@ export class PgDatabase implements Database {
     const answer = await work({
       run: (statement, params) => this.#runOn(client, statement, params),
       execute: async (text) => void (await execute(text)),
+      isOpen: () => (client as StatusClient).getTransactionStatus?.() !== 'I',
       queryable: client,
     })
     // PostgreSQL answers a COMMIT after a failed statement with ROLLBACK, and no error.
@@ -117,6 +127,8 @@ export class PgDatabase implements Database {
   }
 }
 
+/** Newer versions of `pg` tell what the server says of the transaction: I is for idle. */
+type StatusClient = pg.PoolClient & { getTransactionStatus?(): string | null }
 type Runner = Pick<pg.Pool, 'query'> | Pick<pg.PoolClient, 'query'>
 type TimedQuery = pg.QueryConfig & { readonly query_timeout: number }
 

@@ -1,6 +1,6 @@
 import type { Events } from '../events.ts'
 import type { ClaimedJob } from '../job/job.ts'
-import { jittered, monotonicMs } from '../runtime/clock.ts'
+import { jittered, monotonicMs, startTimer } from '../runtime/clock.ts'
 import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Database } from '../store/database.ts'
@@ -31,6 +31,12 @@ export interface ClaimerDeps {
 const FIRST_POLL_MS = 5
 /** In hand at most: running, waiting for a slot, or ended and not yet settled. */
 const HELD_LIMIT = 4_000
+/** Alarms for jobs that are due again: so far ahead, in ms, and so many at a time. The others are found by polling. */
+const LONGEST_ALARM_MS = 60_000
+const ALARM_LIMIT = 1_000
+/** After a claim that failed, how long and how often to look for jobs that it may have claimed, in ms. */
+const DOUBT_MS = 60_000
+const STRAYS_EVERY_MS = 3_000
 /** Claim nothing while this many ended attempts wait to be settled. */
 const UNSETTLED_LIMIT = 2_000
 
@@ -41,6 +47,9 @@ export class Claimer implements Service {
   readonly #floors = new Floors()
   #idlePollMs = FIRST_POLL_MS
   #isFull = false
+  #alarms = 0
+  #doubtUntilMs = 0
+  #nextStraysMs = 0
   /** When the last claim was made that left jobs behind. */
   #busyUntilMs = 0
   #busySinceMs: number | undefined
@@ -67,6 +76,16 @@ export class Claimer implements Service {
     this.#loop.wake()
   }
 
+  /** Looks for jobs when one is due that this worker has put off: nobody notifies of the time. */
+  wakeAfter(delayMs: number): void {
+    if (delayMs > LONGEST_ALARM_MS || this.#alarms >= ALARM_LIMIT) return
+    this.#alarms++
+    startTimer(delayMs + 1, () => {
+      this.#alarms--
+      this.#loop.wake()
+    })
+  }
+
   /** Looks again if it was what this worker has in hand that kept it from claiming. */
   wakeIfFull(): void {
     if (this.#isFull) this.#loop.wake()
@@ -79,9 +98,9 @@ export class Claimer implements Service {
 
   async #step(): Promise<number> {
     const { runner } = this.#deps
-    this.#giveBack(runner.surplus())
-    if (runner.isolating) this.#giveBack(runner.drainLanes())
+    runner.giveBack(runner.surplus())
     runner.startAll()
+    if (this.#isInDoubt()) await this.#releaseStrays()
     const wanted = this.#wanted()
     if (wanted.length === 0) return this.#deps.pollMs
     const found = await this.#claim(wanted)
@@ -130,7 +149,7 @@ export class Claimer implements Service {
     const id = workerId()
     const startedMs = monotonicMs()
     const plan = this.#floors.apply(wanted, startedMs)
-    const jobs = await store.claim(database, { workerId: id, wanted: plan.wanted })
+    const jobs = await this.#inDoubt(store.claim(database, { workerId: id, wanted: plan.wanted }))
     const nowMs = monotonicMs()
     this.#floors.learn({ ...plan, jobs, tookMs: nowMs - startedMs, nowMs })
     this.#markExhausted(wanted, jobs)
@@ -148,9 +167,25 @@ export class Claimer implements Service {
     }
   }
 
-  #giveBack(jobs: readonly ClaimedJob[]): void {
-    const workerId = this.#deps.workerId()
-    for (const job of jobs)
-      this.#deps.settler.add({ job, workerId, transition: { to: 'pending' }, durationMs: 0 })
+  async #inDoubt<T>(claim: Promise<T>): Promise<T> {
+    try {
+      return await claim
+    } catch (error) {
+      this.#doubtUntilMs = monotonicMs() + DOUBT_MS
+      this.#nextStraysMs = 0
+      throw error
+    }
+  }
+
+  /** A claim that failed may have been made all the same, or be made yet: look for its jobs, several times. */
+  #isInDoubt(): boolean {
+    const now = monotonicMs()
+    return now < this.#doubtUntilMs && now >= this.#nextStraysMs
+  }
+
+  async #releaseStrays(): Promise<void> {
+    const { database, store, runner, settler, workerId } = this.#deps
+    await store.releaseStrays(database, workerId(), [...runner.ids(), ...settler.ids()])
+    this.#nextStraysMs = monotonicMs() + STRAYS_EVERY_MS
   }
 }

@@ -59,6 +59,11 @@ export class Lane {
     this.#waiting.push(...jobs)
   }
 
+  /** The ids of the jobs that wait. */
+  ids(): string[] {
+    return this.#waiting.slice(this.#next).map((job) => job.id)
+  }
+
   /** Takes the next job and a slot for it. */
   take(): ClaimedJob | undefined {
     if (!this.hasFreeSlot || this.waiting === 0) return undefined

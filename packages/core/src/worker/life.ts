@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { Listener } from '../notify/listener.ts'
-import { settledWithin } from '../runtime/clock.ts'
+import { patience, settledWithin } from '../runtime/clock.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Tables } from '../sql/statement.ts'
 import type { Database } from '../store/database.ts'
@@ -18,7 +18,9 @@ import { Claimer } from './claimer.ts'
 import type { Handler } from './handler.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Runner } from './runner.ts'
-import { claimOf, leaseLost, Settler } from './settler.ts'
+import { leaseLost } from './lease-lost.ts'
+import { claimOf } from './settlement.ts'
+import { Settler } from './settler.ts'
 import type { WorkerSettings } from './worker-options.ts'
 
 /** What a worker needs from outside. */
@@ -44,6 +46,8 @@ export interface MaintenanceDeps {
 const ABORT_WAIT_MS = 2_000
 /** How long the last writes of a stop may take when the database does not answer, in ms. */
 const LAST_WRITES_MS = 5_000
+/** How long connections may take to close politely, in ms. */
+const CLOSE_MS = 1_000
 /** Claims find work for this long without a break before notifications are switched off, in ms. */
 const BUSY_MS = 1_000
 
@@ -83,7 +87,11 @@ export class WorkerLife {
     this.#jobs = new JobStore(tables)
     this.#workers = new WorkerStore(tables)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
-    this.#settler = new Settler({ ...shared, onSettled: () => this.#claimer.wakeIfFull() })
+    this.#settler = new Settler({
+      ...shared,
+      onSettled: () => this.#onSettled(),
+      onDelayed: (delayMs) => this.#claimer.wakeAfter(delayMs),
+    })
     this.#runner = new Runner({
       ...shared,
       handlers,
@@ -139,20 +147,21 @@ export class WorkerLife {
     for (const part of this.#parts) await part.start()
   }
 
-  /** Ends the work in good order. */
+  /** Ends the work in good order. What needs the database may take a few seconds in all, should there be none. */
   async end(): Promise<void> {
     const { events } = this.#deps
+    const within = patience(LAST_WRITES_MS)
     events.emit('worker.stopping', { workerId: this.workerId })
     this.#ending = true
     this.#runner.close()
-    await this.#claimer.stop()
-    this.#giveBackWaiting()
+    await within(this.#claimer.stop())
+    this.#runner.giveBack(this.#runner.drain())
     await this.#endRunning()
-    if (!(await settledWithin(LAST_WRITES_MS, this.#settler.idle()))) this.#settler.abandon()
+    if (!(await within(this.#settler.idle()))) this.#settler.abandon()
     const parts = [this.#maintenance, this.#heartbeat, this.#listener].filter((part) => part !== undefined)
-    await settledWithin(LAST_WRITES_MS, Promise.all(parts.map((part) => part.stop())))
+    await within(Promise.all(parts.map((part) => part.stop())))
     // Jobs that are still in its name, because nothing could be written, are rescued when the lease has run out.
-    await settledWithin(LAST_WRITES_MS, this.#workers.remove(this.#control, this.workerId))
+    await within(this.#workers.remove(this.#control, this.workerId))
     await this.#close()
     events.emit('worker.stopped', { workerId: this.workerId })
   }
@@ -205,6 +214,11 @@ export class WorkerLife {
       // A late notification may be about an earlier claim of the same job: what the table says counts.
       onCancel: (jobId) => void this.#abortLost((attempt) => attempt.job.id === jobId),
     })
+  }
+
+  #onSettled(): void {
+    if (this.#runner.isolating) this.#runner.startAll()
+    this.#claimer.wakeIfFull()
   }
 
   async #register(): Promise<void> {
@@ -262,12 +276,6 @@ export class WorkerLife {
     this.#deps.events.emit('worker.lost', { workerId: old, newWorkerId: next, abortedJobs })
   }
 
-  #giveBackWaiting(): void {
-    for (const job of this.#runner.drain()) {
-      this.#settler.add({ job, workerId: this.workerId, transition: { to: 'pending' }, durationMs: 0 })
-    }
-  }
-
   async #endRunning(): Promise<void> {
     if (await settledWithin(this.#settings.shutdownMs, this.#runner.idle())) return
     this.#runner.abort(
@@ -282,7 +290,8 @@ export class WorkerLife {
 
   async #close(): Promise<void> {
     const databases = [this.#control, this.#pulse, this.#transactions].filter((one) => one !== undefined)
-    await settledWithin(LAST_WRITES_MS, Promise.all(databases.map((database) => database.close())))
+    await settledWithin(CLOSE_MS, Promise.all(databases.map((database) => database.close())))
+    for (const database of databases) database.destroy()
   }
 }
 

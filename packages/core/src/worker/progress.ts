@@ -3,7 +3,7 @@ import { recordValue } from '../job/recorded.ts'
 import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
-import { leaseLost } from './settler.ts'
+import { leaseLost } from './lease-lost.ts'
 
 /**
  * Writes the progress of one attempt. While a write is under way newer values replace each other, so that a handler
@@ -25,22 +25,29 @@ export class ProgressWriter {
   /** Resolves when this value, or a newer one, is stored. */
   write(value: Json): Promise<void> {
     this.#next = { value }
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined
-    })
-    return this.#writing
+    const written = (this.#writing ??= this.#writeAll())
+    written.catch(() => {}) // a report that nobody awaits must not end the process
+    return written
   }
 
   async #writeAll(): Promise<void> {
-    while (this.#next) {
-      const { value } = this.#next
-      this.#next = undefined
-      const json = recordValue(value).json ?? 'null'
-      // A row that was updated while the statement waited for its lock is invisible to it: look twice before calling it lost.
-      const stands =
-        (await this.#store.storeProgress(this.#database, this.#claim, json)) ||
-        (await this.#store.storeProgress(this.#database, this.#claim, json))
-      if (!stands) throw leaseLost()
+    try {
+      while (this.#next) {
+        const { value } = this.#next
+        this.#next = undefined
+        await this.#put(recordValue(value).json ?? 'null')
+      }
+    } finally {
+      // In the same turn as the last look at what is next: a value that comes later finds no writer, and starts one.
+      this.#writing = undefined
     }
+  }
+
+  /** A row that was updated while the statement waited for its lock is invisible to it: it is lost only on the second look. */
+  async #put(json: string): Promise<void> {
+    for (let look = 1; look <= 2; look++) {
+      if (await this.#store.storeProgress(this.#database, this.#claim, json)) return
+    }
+    throw leaseLost()
   }
 }

@@ -9,7 +9,8 @@ import { Attempt } from './attempt.ts'
 import type { Handler } from './handler.ts'
 import { Lane } from './lane.ts'
 import { ProgressWriter } from './progress.ts'
-import { claimOf, type Settler } from './settler.ts'
+import { claimOf, type Settlement } from './settlement.ts'
+import type { Settler } from './settler.ts'
 import { runInTransaction } from './transactional.ts'
 
 /** What the runner needs from outside. */
@@ -41,9 +42,8 @@ export class Runner {
   readonly lanes: ReadonlyMap<string, Lane>
   readonly #deps: RunnerDeps
   readonly #running = new Set<Attempt>()
-  readonly #suspects: ClaimedJob[] = []
-  #suspectsSinceMs = 0
-  #suspectRuns = false
+  /** The one crash suspect in hand: it waits to be run alone, or is being run. */
+  #suspect: { readonly job: ClaimedJob; readonly sinceMs: number; attempt?: Attempt } | undefined
   readonly #turns: readonly Lane[]
   #turn = 0
   #stopped = false
@@ -64,23 +64,32 @@ export class Runner {
 
   /** How many claimed jobs this worker has in hand, running or not. */
   get held(): number {
-    let waiting = this.#suspects.length
+    let waiting = this.#suspect && !this.#suspect.attempt ? 1 : 0
     for (const lane of this.#turns) waiting += lane.waiting
     return waiting + this.#running.size
   }
 
   /** Whether a crash suspect is running or about to: nothing else begins, and nothing more is claimed. */
   get isolating(): boolean {
-    return this.#suspectRuns || this.#suspects.length > 0
+    return this.#suspect !== undefined
   }
 
-  /** Takes claimed jobs in. */
+  /** Takes claimed jobs in. Of suspects it keeps one: if that one kills the process, no other must have been in its hand. */
   add(jobs: readonly ClaimedJob[]): void {
-    for (const [key, group] of groupByLane(jobs)) {
-      if (key === SUSPECT) this.#addSuspects(group)
-      else this.lanes.get(key)?.add(group)
-    }
+    const suspects = jobs.filter(isSuspect)
+    const [suspect] = suspects
+    if (suspect && !this.#suspect) this.#suspect = { job: suspect, sinceMs: monotonicMs() }
+    if (this.isolating)
+      this.giveBack([...jobs.filter((job) => job !== this.#suspect?.job), ...this.#drainLanes()])
+    else for (const job of jobs) this.lanes.get(job.queue)?.add([job])
     this.startAll()
+  }
+
+  /** Gives unstarted jobs back to their queue, at no cost. */
+  giveBack(jobs: readonly ClaimedJob[]): void {
+    const workerId = this.#deps.workerId()
+    for (const job of jobs)
+      this.#deps.settler.add({ job, workerId, transition: { to: 'pending' }, durationMs: 0 })
   }
 
   /** Starts whatever may start: from each lane in turn, so that none starves when the worker's own limit is reached. */
@@ -94,14 +103,21 @@ export class Runner {
     }
   }
 
-  /** Removes all unstarted jobs, to be given back. */
+  /** Removes all unstarted jobs. */
   drain(): ClaimedJob[] {
-    return [...this.#suspects.splice(0), ...this.drainLanes()]
+    const suspect = this.#suspect && !this.#suspect.attempt ? [this.#suspect.job] : []
+    if (suspect.length > 0) this.#suspect = undefined
+    return [...suspect, ...this.#drainLanes()]
   }
 
-  /** Removes the unstarted jobs other than suspects. */
-  drainLanes(): ClaimedJob[] {
-    return this.#turns.flatMap((lane) => lane.drain())
+  /** The ids of all jobs in hand, running or not. */
+  ids(): string[] {
+    const waiting = this.#turns.flatMap((lane) => lane.ids())
+    return [
+      ...waiting,
+      ...[...this.#running].map(({ job }) => job.id),
+      ...(this.#suspect ? [this.#suspect.job.id] : []),
+    ]
   }
 
   /** Removes the unstarted jobs that will not start soon. */
@@ -138,7 +154,7 @@ export class Runner {
     return job !== undefined
   }
 
-  #start(lane: Lane, job: ClaimedJob): void {
+  #start(lane: Lane, job: ClaimedJob): Attempt {
     const attempt: Attempt = new Attempt(job, lane.handler, this.#deps.workerId(), {
       storeProgress: (value) => writer().write(value),
       onOverrun: (result) => this.#overrun(attempt, result),
@@ -151,6 +167,7 @@ export class Runner {
     void this.#run(attempt)
       .catch((error: unknown) => this.#broke(attempt, error))
       .finally(() => this.#ended(lane, attempt))
+    return attempt
   }
 
   #ended(lane: Lane, attempt: Attempt): void {
@@ -158,7 +175,7 @@ export class Runner {
     const wasIsolating = this.isolating
     this.#running.delete(attempt)
     lane.release(attempt.runningMs)
-    if (this.#running.size === 0) this.#suspectRuns = false
+    if (this.#suspect?.attempt === attempt) this.#suspect = undefined
     if (wasFull || wasIsolating) this.startAll()
     else if (!this.#stopped && this.#deps.mayStart()) this.#startNext(lane)
     if (wasIsolating || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
@@ -205,7 +222,7 @@ export class Runner {
     this.#settle(attempt, { kind: 'interrupted', delayMs: BROKEN_DELAY_MS })
   }
 
-  #settlement(attempt: Attempt, transition: Transition): Parameters<Settler['add']>[0] {
+  #settlement(attempt: Attempt, transition: Transition): Settlement {
     return { job: attempt.job, workerId: attempt.workerId, transition, durationMs: attempt.runningMs }
   }
 
@@ -223,38 +240,23 @@ export class Runner {
     attempt.settledEarly = true
   }
 
-  #addSuspects(jobs: readonly ClaimedJob[]): void {
-    if (!this.isolating) this.#suspectsSinceMs = monotonicMs()
-    this.#suspects.push(...jobs)
-  }
-
+  /** Alone means: no other job runs, and none that has run is unsettled; a crash would charge those too. */
   #startSuspect(): void {
-    const waited = monotonicMs() - this.#suspectsSinceMs
-    if (this.#suspectRuns || (this.#running.size > 0 && waited < SUSPECT_WAIT_MS)) return
-    const job = this.#suspects.shift()
-    const lane = job && this.lanes.get(job.queue)
+    const suspect = this.#suspect
+    if (!suspect || suspect.attempt) return
+    const isAlone = this.#running.size === 0 && this.#deps.settler.unsettled === 0
+    if (!isAlone && monotonicMs() - suspect.sinceMs < SUSPECT_WAIT_MS) return
+    const lane = this.lanes.get(suspect.job.queue)
     if (!lane) return
     lane.occupy()
-    this.#suspectRuns = true
-    this.#start(lane, job)
+    suspect.attempt = this.#start(lane, suspect.job)
+  }
+
+  #drainLanes(): ClaimedJob[] {
+    return this.#turns.flatMap((lane) => lane.drain())
   }
 }
-
-const SUSPECT = Symbol('suspect')
 
 /** A job that was in hand at two crashes, or at one with its last attempt to come, is run alone: innocents survive it. */
-function laneKey(job: ClaimedJob): string | typeof SUSPECT {
-  const isSuspect = job.crashes >= 2 || (job.crashes === 1 && job.attempt >= job.maxAttempts)
-  return isSuspect ? SUSPECT : job.queue
-}
-
-function groupByLane(jobs: readonly ClaimedJob[]): Map<string | typeof SUSPECT, ClaimedJob[]> {
-  const groups = new Map<string | typeof SUSPECT, ClaimedJob[]>()
-  for (const job of jobs) {
-    const key = laneKey(job)
-    const group = groups.get(key)
-    if (group) group.push(job)
-    else groups.set(key, [job])
-  }
-  return groups
-}
+const isSuspect = (job: ClaimedJob): boolean =>
+  job.crashes >= 2 || (job.crashes === 1 && job.attempt >= job.maxAttempts)

@@ -1,26 +1,31 @@
-import { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
-import type { ClaimedJob } from '../job/job.ts'
-import type { Transition } from '../job/transition.ts'
 import { Batcher } from '../runtime/batcher.ts'
 import { jittered } from '../runtime/clock.ts'
-import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import { isRetryable } from '../store/database-error.ts'
-import type { CompletedChange, EndedChange, JobStore, WaitingChange } from '../store/job-store.ts'
+import type { JobStore } from '../store/job-store.ts'
+import { changesOf, outcomeOf, resultLength, type Settlement, withoutDetails } from './settlement.ts'
 
-/** The end of one attempt, to be written. */
-export interface Settlement {
-  readonly job: ClaimedJob
-  readonly workerId: string
-  readonly transition: Transition
-  readonly durationMs: number
+/** What the settler needs from outside. */
+export interface SettlerDeps {
+  readonly database: Database
+  readonly store: JobStore
+  readonly events: Events
+  readonly onSettled: () => void
+  /** Told when a job will be due again after a while. */
+  readonly onDelayed: (delayMs: number) => void
 }
 
 /** The most attempts settled by one statement. */
 const BATCH = 1_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
+/** While the database refuses to settle a job: the longest pause between two tries, in ms. */
+const REFUSED_PAUSE_MS = 5_000
+/** When a COMMIT did not go through: when to run the job again, in ms. */
+const LOST_COMMIT_DELAY_MS = 1_000
+/** The most characters of results in one statement: jsonb holds 256 MB, and a result may have one. */
+const BATCH_CHARACTERS = 16 * 1024 * 1024
 
 /**
  * Writes how attempts ended, in batches, and says so once the database has accepted it. A settle is repeated for as long
@@ -29,30 +34,41 @@ const LONGEST_PAUSE_MS = 2_000
  * then the lease runs out and the jobs are rescued.
  */
 export class Settler {
+  readonly #deps: SettlerDeps
   readonly #database: Database
   readonly #store: JobStore
   readonly #events: Events
   readonly #batcher: Batcher<Settlement>
-  readonly #onSettled: () => void
-  #unsettled = 0
+  readonly #unsettled = new Set<Settlement>()
   #abandoned = false
-  #resolving: Promise<unknown> = Promise.resolve()
+  /** What goes on beside the batches. */
+  readonly #beside = new Set<Promise<void>>()
 
-  constructor(deps: { database: Database; store: JobStore; events: Events; onSettled: () => void }) {
+  constructor(deps: SettlerDeps) {
+    this.#deps = deps
     this.#database = deps.database
     this.#store = deps.store
     this.#events = deps.events
-    this.#onSettled = deps.onSettled
-    this.#batcher = new Batcher({ flush: (batch) => this.#settle(batch), maxItems: BATCH })
+    this.#batcher = new Batcher({
+      flush: (batch) => this.#settle(batch),
+      maxItems: BATCH,
+      maxWeight: BATCH_CHARACTERS,
+      weigh: resultLength,
+    })
   }
 
   /** How many attempts have ended that the database does not know of yet. */
   get unsettled(): number {
-    return this.#unsettled
+    return this.#unsettled.size
+  }
+
+  /** The ids of the jobs whose attempts have ended so. */
+  ids(): string[] {
+    return [...this.#unsettled].map(({ job }) => job.id)
   }
 
   add(settlement: Settlement): void {
-    this.#unsettled++
+    this.#unsettled.add(settlement)
     this.#batcher.add(settlement)
   }
 
@@ -61,14 +77,14 @@ export class Settler {
    * history. If not, the attempt is given back; that it did not go through was no fault of its own.
    */
   resolve(settlement: Settlement): void {
-    this.#unsettled++
-    this.#resolving = Promise.all([this.#resolving, this.#resolve(settlement)])
+    this.#unsettled.add(settlement)
+    this.#goOnBeside(this.#resolve(settlement))
   }
 
   /** Resolves when everything that was added is settled or abandoned. */
   async idle(): Promise<void> {
-    await this.#resolving
-    await this.#batcher.idle()
+    while (this.#unsettled.size > 0 && !this.#abandoned)
+      await Promise.all([this.#batcher.idle(), ...this.#beside])
   }
 
   /** Gives up what cannot be written. */
@@ -89,6 +105,7 @@ export class Settler {
         })
       }
       case 'failed':
+        this.#deps.onDelayed(transition.delayMs)
         return this.#events.emit('job.failed', {
           job,
           durationMs,
@@ -101,34 +118,36 @@ export class Settler {
         return this.#events.emit('job.cancelled', { job, durationMs, error: transition.error })
       case 'pending':
         if (transition.delayMs === undefined) return this.#events.emit('job.released', { job })
+        this.#deps.onDelayed(transition.delayMs)
         return this.#events.emit('job.snoozed', { job, durationMs, delayMs: transition.delayMs })
     }
   }
 
   async #resolve(settlement: Settlement): Promise<void> {
-    const claim = claimOf(settlement)
-    const ended = await this.#persistently('finding out about a commit', () =>
-      this.#store.findEnded(this.#database, [claim]),
+    const claim = outcomeOf(settlement)
+    const settled = await this.#persistently('finding out about a commit', () =>
+      this.#store.findSettled(this.#database, [claim]),
     )
-    this.#unsettled--
-    if (ended?.has(claim.id)) this.tell(settlement)
-    else if (ended) this.add({ ...settlement, transition: { to: 'pending' } })
+    this.#unsettled.delete(settlement)
+    if (settled?.has(claim.id)) this.tell(settlement)
+    else if (settled)
+      this.add({ ...settlement, transition: { to: 'pending', delayMs: LOST_COMMIT_DELAY_MS } })
   }
 
   async #settle(batch: readonly Settlement[]): Promise<void> {
-    await this.#settlePersistently(batch)
-    this.#unsettled -= batch.length
-    this.#onSettled()
+    try {
+      await this.#settlePersistently(batch)
+      for (const settlement of batch) this.#unsettled.delete(settlement)
+    } catch (error) {
+      this.#settleApart(batch, error)
+    }
+    this.#deps.onSettled()
   }
 
-  async #settlePersistently(batch: readonly Settlement[]): Promise<void> {
-    try {
-      await this.#persistently('settling jobs', async (repeated) =>
-        this.#tellAll(batch, await this.#write(batch), repeated),
-      )
-    } catch (error) {
-      await this.#settleApart(batch, error)
-    }
+  async #settlePersistently(batch: readonly Settlement[], repeatedBefore = false): Promise<void> {
+    await this.#persistently('settling jobs', async (repeated) =>
+      this.#tellAll(batch, await this.#write(batch), repeated || repeatedBefore),
+    )
   }
 
   /** Does something until the database lets it, with growing pauses; undefined when it was abandoned. */
@@ -174,75 +193,38 @@ export class Settler {
   async #confirmLost(missing: readonly Settlement[], repeated: boolean): Promise<Set<string>> {
     const accepted = await this.#write(missing)
     const gone = missing.filter(({ job }) => !accepted.has(job.id))
-    const ended =
+    const settled =
       repeated && gone.length > 0
-        ? await this.#store.findEnded(this.#database, gone.map(claimOf))
+        ? await this.#store.findSettled(this.#database, gone.map(outcomeOf))
         : new Set<string>()
-    return new Set(gone.filter(({ job }) => !ended.has(job.id)).map(({ job }) => job.id))
+    return new Set(gone.filter(({ job }) => !settled.has(job.id)).map(({ job }) => job.id))
   }
 
-  /** The database refuses something in the batch: settle one by one, so that the others do not suffer. */
-  async #settleApart(batch: readonly Settlement[], error: unknown): Promise<void> {
-    if (batch.length > 1) {
-      for (const settlement of batch) await this.#settlePersistently([settlement])
-      return
+  /** The database refuses something in the batch: its jobs are settled one by one, so that the others do not suffer. */
+  #settleApart(batch: readonly Settlement[], error: unknown): void {
+    this.#events.emit('error', { where: `settling ${batch.length} jobs`, error })
+    for (const settlement of batch) this.#goOnBeside(this.#settleAlone(settlement))
+  }
+
+  /** Settles one job that the database may refuse: as it is, then without what could be refused, then again and again. */
+  async #settleAlone(settlement: Settlement): Promise<void> {
+    let form = settlement
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#abandoned; pauseMs = Math.min(REFUSED_PAUSE_MS, pauseMs * 2)) {
+      try {
+        await this.#settlePersistently([form], true)
+        break
+      } catch (error) {
+        this.#events.emit('error', { where: `settling job ${settlement.job.id}`, error })
+        form = withoutDetails(form) ?? form
+        await new Promise((resolve) => setTimeout(resolve, jittered(pauseMs, 0.5)))
+      }
     }
-    const settlement = batch[0] as Settlement
-    this.#events.emit('error', { where: `settling job ${settlement.job.id}`, error })
-    const plainer = withoutDetails(settlement)
-    if (plainer) await this.#settlePersistently([plainer])
+    this.#unsettled.delete(settlement)
+    this.#deps.onSettled()
+  }
+
+  #goOnBeside(work: Promise<void>): void {
+    const done = work.finally(() => this.#beside.delete(done))
+    this.#beside.add(done)
   }
 }
-
-export const claimOf = ({ job, workerId }: Pick<Settlement, 'job' | 'workerId'>): Claim => ({
-  id: job.id,
-  fence: job.fence,
-  workerId,
-})
-
-function changesOf(batch: readonly Settlement[]): {
-  completed: CompletedChange[]
-  ended: EndedChange[]
-  waiting: WaitingChange[]
-} {
-  const completed: CompletedChange[] = []
-  const ended: EndedChange[] = []
-  const waiting: WaitingChange[] = []
-  for (const settlement of batch) {
-    const { transition } = settlement
-    const claim = claimOf(settlement)
-    if (transition.to === 'completed') completed.push({ ...claim, result: transition.result })
-    else if (transition.to === 'dead' || transition.to === 'cancelled')
-      ended.push({ ...claim, status: transition.to, error: transition.error })
-    else if (transition.to === 'failed')
-      waiting.push({ ...claim, status: 'failed', delayMs: transition.delayMs, error: transition.error })
-    else
-      waiting.push({
-        ...claim,
-        status: 'pending',
-        ...(transition.delayMs !== undefined && { delayMs: transition.delayMs }),
-      })
-  }
-  return { completed, ended, waiting }
-}
-
-/** The same ending with nothing in it that the database could refuse; undefined when there is nothing left to leave out. */
-function withoutDetails(settlement: Settlement): Settlement | undefined {
-  const { transition } = settlement
-  const problem = 'the database refused to store the result'
-  if (transition.to === 'completed') {
-    return transition.result.json === null
-      ? undefined
-      : { ...settlement, transition: { to: 'completed', result: { json: null, problem } } }
-  }
-  if (transition.to === 'pending' || transition.error.name === 'Unstorable') return undefined
-  const error = { name: 'Unstorable', message: 'the database refused to store the error' }
-  return { ...settlement, transition: { ...transition, error } }
-}
-
-/** The reason given to attempts that have to end because their claim is gone. */
-export const leaseLost = (): PgqError =>
-  new PgqError(
-    'LEASE_LOST',
-    'the claim of this attempt no longer stands: the job was rescued or changed by somebody else',
-  )

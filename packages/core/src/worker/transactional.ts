@@ -66,6 +66,8 @@ async function complete(
   let settled = false
   try {
     await transaction.commit(async (session) => {
+      if (!session.isOpen())
+        throw new PgqError('TRANSACTION_CLOSED', 'a query of the handler has ended its transaction')
       const accepted = await store.settleCompleted(session, [{ ...claim, result: transition.result }])
       if (!accepted.has(claim.id)) throw CLAIM_GONE
       settled = true

@@ -10,8 +10,8 @@ export class Worker implements Service {
   readonly #handlers: readonly Handler[]
   readonly #settings: WorkerSettings
   #life: WorkerLife | undefined
-  #starting: Promise<void> | undefined
-  #stopping: Promise<void> | undefined
+  /** Starts and stops happen one after the other, in the order of the calls: the last one counts. */
+  #queue: Promise<unknown> = Promise.resolve()
 
   constructor(deps: WorkerDeps, handlers: readonly Handler[], options: WorkerOptions) {
     assertHandlers(handlers)
@@ -29,10 +29,8 @@ export class Worker implements Service {
    * Connects, checks the schema and begins to work. Resolves when the worker is registered.
    * @throws PgqError SCHEMA_MISSING, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, DATABASE_UNAVAILABLE
    */
-  async start(): Promise<void> {
-    await this.#stopping
-    this.#starting ??= this.#start()
-    return this.#starting
+  start(): Promise<void> {
+    return this.#next(() => this.#start())
   }
 
   /**
@@ -40,37 +38,27 @@ export class Worker implements Service {
    * signals, and gives back what still runs then. No attempt is lost by it, and no handle stays open.
    */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop().finally(() => {
-      this.#stopping = undefined
-    })
-    return this.#stopping
+    return this.#next(() => this.#stop())
+  }
+
+  #next(work: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(work)
+    this.#queue = done.catch(() => {}) // whoever made the call has the error
+    return done
   }
 
   async #start(): Promise<void> {
-    if (this.#deps.isClosed()) {
-      this.#starting = undefined
-      throw new PgqError('CLOSED', 'the worker cannot start: its pgq was closed')
-    }
+    if (this.#life) return
+    if (this.#deps.isClosed()) throw new PgqError('CLOSED', 'the worker cannot start: its pgq was closed')
     const life = new WorkerLife(this.#deps, this.#handlers, this.#settings)
-    try {
-      await life.begin()
-      this.#life = life
-    } catch (error) {
-      this.#starting = undefined
-      throw error
-    }
+    await life.begin()
+    this.#life = life
     if (this.#settings.signals) for (const signal of SIGNALS) process.once(signal, this.#onSignal)
   }
 
   async #stop(): Promise<void> {
-    try {
-      await this.#starting
-    } catch {
-      return // whoever called start has had the error
-    }
     await this.#life?.end()
     this.#life = undefined
-    this.#starting = undefined
     for (const signal of SIGNALS) process.off(signal, this.#onSignal)
   }
 

@@ -14,6 +14,8 @@ export interface Proxy {
   resume(): void
   /** Cuts every connection off. */
   cut(): void
+  /** From now on keeps what the server says, and passes it on in one piece when the returned function is called. */
+  holdAnswers(): () => void
   /**
    * The next time a client sends something that matches: it reaches the server, which answers; then, instead of
    * passing the answer on, cuts this connection off. Resolves when that has happened.
@@ -34,10 +36,12 @@ export async function startProxy(databaseUrl: string): Promise<Proxy> {
   const server = net.createServer((client) => {
     const link = new Link(client, net.connect(Number(target.port || 5432), target.hostname), traps)
     if (stalled) link.pause()
+    if (holding) link.holdAnswers()
     links.add(link)
     link.onClose = () => links.delete(link)
   })
   let stalled = false
+  let holding = false
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   cleanUpAfterwards(async () => {
@@ -63,6 +67,14 @@ export async function startProxy(databaseUrl: string): Promise<Proxy> {
     cut() {
       for (const link of links) link.destroy()
     },
+    holdAnswers() {
+      holding = true
+      for (const link of links) link.holdAnswers()
+      return () => {
+        holding = false
+        for (const link of links) link.passAnswersOn()
+      }
+    },
     eatReplyTo: (sent) => new Promise((resolve) => traps.push({ sent, sprung: resolve })),
   }
 }
@@ -73,6 +85,7 @@ class Link {
   readonly #client: net.Socket
   readonly #server: net.Socket
   #trapped: Trap | undefined
+  #held: Buffer[] | undefined
 
   constructor(client: net.Socket, server: net.Socket, traps: Trap[]) {
     this.#client = client
@@ -89,11 +102,15 @@ class Link {
       if (this.#trapped) {
         this.destroy()
         this.#trapped.sprung()
-      } else client.write(chunk)
+      } else if (this.#held) this.#held.push(chunk)
+      else client.write(chunk)
     })
     for (const socket of [client, server]) {
       socket.on('error', () => {})
-      socket.on('close', () => this.destroy())
+      // What was held is still to be passed on when the server has hung up.
+      socket.on('close', () => {
+        if (!this.#held || socket === client) this.destroy()
+      })
     }
   }
 
@@ -105,6 +122,17 @@ class Link {
   resume(): void {
     this.#client.resume()
     this.#server.resume()
+  }
+
+  holdAnswers(): void {
+    this.#held ??= []
+  }
+
+  passAnswersOn(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    this.#client.write(Buffer.concat(held))
+    if (this.#server.destroyed) this.#client.end()
   }
 
   destroy(): void {
