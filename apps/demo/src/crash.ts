@@ -51,7 +51,7 @@ export class Crash {
   /** Tells how it ended. */
   describeRescue(): string {
     const seconds = ((this.#rescuedMs ?? 0) - (this.#killedMs ?? 0)) / 1_000
-    return `Its ${this.#jobs} jobs were rescued after ${seconds.toFixed(1)} s, when its lease had run out.`
+    return `Its ${this.#jobs} jobs were rescued after ${seconds.toFixed(1)} s, when its lease of 2 s had run out (9 s by default).`
   }
 
   async #held(): Promise<number> {

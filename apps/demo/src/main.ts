@@ -9,6 +9,8 @@ import { tellBeginning, tellEnd } from './story.ts'
 import { summary } from './summary.ts'
 import { TerminalScreen } from './terminal-screen.ts'
 
+// Whoever reads the output may have seen enough: `npm run demo | head`.
+process.stdout.on('error', () => process.exit(0))
 process.exitCode = await main()
 
 async function main(): Promise<number> {
@@ -45,6 +47,6 @@ function explain(error: unknown): number {
     console.error(`${error.message}\n\n${HELP.trimEnd()}`)
     return 2
   }
-  console.error('The demo failed:', error)
+  console.error('The demo failed:', error instanceof Error ? error.message || error : error)
   return 1
 }

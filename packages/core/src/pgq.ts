@@ -30,6 +30,8 @@ import type { WorkerOptions } from './worker/worker-options.ts'
 
 /** How many connections the pool has that is opened for a connection string. */
 const POOL_SIZE = 10
+/** Idle connections do not keep a process alive that has nothing else to do. */
+const IDLE_IS_NO_REASON = { allowExitOnIdle: true }
 
 /**
  * Makes a queue on a PostgreSQL database. Nothing is connected before the first call.
@@ -60,7 +62,7 @@ export class Pgq {
     const { pool, connection, schema, maxPayloadBytes } = this.#settings
     this.#tables = tablesIn(schema)
     this.#database = new PgDatabase({
-      pool: pool ?? openPool(connection, connection.max ?? POOL_SIZE),
+      pool: pool ?? openPool(connection, connection.max ?? POOL_SIZE, IDLE_IS_NO_REASON),
       schema,
       ours: pool === undefined,
     })
@@ -215,10 +217,9 @@ export class Pgq {
   /** Begins a call at once, in the same turn: an enqueue in a transaction depends on it. */
   #call<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new PgqError('CLOSED', 'this pgq was closed'))
-    const call = work()
+    // What is returned must not count as handled by us: an error of a call that nobody awaits has to be heard.
+    const call = work().finally(() => this.#calls.delete(call))
     this.#calls.add(call)
-    const ended = (): void => void this.#calls.delete(call)
-    call.then(ended, ended)
     return call
   }
 

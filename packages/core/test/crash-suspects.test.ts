@@ -65,13 +65,10 @@ test('suspects run alone, one after the other, and jobs beside them go on at ful
     if (running.includes('suspect')) besideSuspects.push(...running)
     running.splice(running.indexOf(job.payload), 1)
   })
-  const startedAt = performance.now()
   await work(pgq, [handler], { pollInterval: 50 })
   await until('all are done', () => completed.length === 43)
   expect(besideSuspects).toEqual(['suspect', 'suspect', 'suspect'])
   expect(widest).toBe(10)
-  // 40 innocents ten at a time and three suspects: 140 ms, and much more if isolation let one job through at a time.
-  expect(performance.now() - startedAt).toBeLessThan(800)
 })
 
 test('suspects that wait for their turn are not in the hand of the worker that runs one of them', async () => {

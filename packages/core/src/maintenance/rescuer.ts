@@ -54,8 +54,9 @@ export class Rescuer implements Service {
 
   async #pass(): Promise<number> {
     const { database, store, leaseMs, reachableMs } = this.#deps
+    await store.suspectExpired(database)
     if (reachableMs() >= leaseMs) {
-      await store.loseExpired(database, leaseMs / 4)
+      await store.loseSuspects(database, leaseMs / 4)
       await this.#adoptOrphans()
     }
     await this.#rescueAll()

@@ -16,6 +16,10 @@ export const handWrittenChanges: Migration = {
 const triggers = (t: Tables): string => `
 CREATE FUNCTION ${t.schema}.on_hand_written_status() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
 BEGIN
+  IF OLD.status = 'completed' THEN
+    RAISE EXCEPTION 'job % is completed and cannot become %', OLD.id, NEW.status
+      USING ERRCODE = '23514', HINT = 'Leave completed jobs out with AND status <> ''completed'', or enqueue the job again.';
+  END IF;
   -- Whoever holds the claim is fenced off: what it still writes will not be accepted.
   NEW.fence := OLD.fence + 1;
   IF NEW.status <> 'processing' THEN

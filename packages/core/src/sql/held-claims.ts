@@ -8,9 +8,12 @@ export interface Claim {
 }
 
 /**
- * A CTE `held (tid)`: the rows whose claims, given as $1 ids, $2 fences and $3 worker ids, still stand; each locked.
+ * A CTE `held (tid)`: the rows whose claims, given as $1 ids, $2 fences and $3 worker ids, still stand and that nobody else
+ * has locked; each locked. What is missing may be lost, or may only be in somebody's hand at this moment: one row that a
+ * person has locked must not hold up the outcomes of all others, so nothing is waited for. And a version of a row that was
+ * waited for would be invisible to the statement that locks it.
  *
- * Sorted by id by the caller: two batches that lock in different orders would deadlock. One index probe for each
+ * Sorted by id by the caller: batches then lock in the same order as everybody else does. One index probe for each
  * claim whatever the statistics say, since LIMIT and FOR UPDATE keep the sub-select from being flattened. The status is
  * not asked for on purpose: naming it makes the partial indexes usable, and plans were seen to flip to them. The fence
  * says all that it would; the worker tells claims apart that a crash of the server has undone.
@@ -23,7 +26,7 @@ export const heldClaims = (t: Tables): string => `held AS MATERIALIZED (
     FROM ${t.live} AS live
     WHERE live.id = claim.id AND live.fence = claim.fence AND live.locked_by = claim.worker_id
     LIMIT 1
-    FOR UPDATE
+    FOR UPDATE SKIP LOCKED
   ) AS job
 )`
 

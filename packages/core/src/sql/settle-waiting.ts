@@ -28,6 +28,8 @@ SET status = $4::jsonb -> id::text ->> 'status',
     scheduled_for = coalesce(clock_timestamp() + ($4::jsonb -> id::text ->> 'delay_ms')::float8 * interval '1 ms', scheduled_for),
     fence = fence + 1,
     locked_by = NULL,
+    -- It has ended in good order, so it is not what kills processes.
+    crashes = CASE WHEN $4::jsonb -> id::text ? 'error' THEN 0 ELSE crashes END,
     error = coalesce($4::jsonb -> id::text -> 'error' ->> 'message', error),
     errors = CASE WHEN $4::jsonb -> id::text ? 'error' THEN ${appendError(`($4::jsonb -> id::text -> 'error')`)} ELSE errors END
 WHERE job.ctid = ANY (ARRAY(SELECT tid FROM held))

@@ -11,6 +11,8 @@ export interface GuardedTransaction {
   flush(): Promise<void>
   /** Refuses every further query. */
   close(): void
+  /** Why the first query failed, if one did: what comes after it in the transaction only hears of the consequence. */
+  readonly failure: unknown
 }
 
 /** Statements that would end the transaction, or begin another one inside it. `ROLLBACK TO SAVEPOINT` is no such one. */
@@ -21,15 +23,24 @@ const ENDS_IT =
 export function guardTransaction(inner: Queryable): GuardedTransaction {
   const underWay = new Set<Promise<unknown>>()
   let closed = false
+  let failure: unknown
   return {
+    get failure() {
+      return failure
+    },
     tx: {
       query(text, values) {
         const refusal = refuse(text, closed)
         const answer = refusal ? Promise.reject(refusal) : Promise.resolve(inner.query(text, values))
         underWay.add(answer)
         // A query that nobody awaits must not end the process when it fails: the transaction fails instead.
-        const ended = (): void => void underWay.delete(answer)
-        answer.then(ended, ended)
+        answer.then(
+          () => underWay.delete(answer),
+          (error: unknown) => {
+            underWay.delete(answer)
+            failure ??= error
+          },
+        )
         return answer
       },
     },

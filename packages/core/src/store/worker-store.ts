@@ -54,11 +54,14 @@ export class WorkerStore {
     return (await session.run(this.#statements.remove, { id })).length > 0
   }
 
-  /** Declares lost who was already suspected, then suspects whose lease has run out. Returns the ids of the lost. */
-  async loseExpired(session: Session, suspicionMs: number): Promise<string[]> {
-    const lost = await session.run(this.#statements.lose, { suspicionMs })
+  /** Suspects the workers whose lease has run out. */
+  async suspectExpired(session: Session): Promise<void> {
     await session.run(this.#statements.suspect, undefined)
-    return lost.map((worker) => worker.id)
+  }
+
+  /** Declares lost who has been suspected for so long, and has not renewed. Returns their ids. */
+  async loseSuspects(session: Session, suspicionMs: number): Promise<string[]> {
+    return (await session.run(this.#statements.lose, { suspicionMs })).map((worker) => worker.id)
   }
 
   async rescue(session: Session, limit: number): Promise<RescuedJob[]> {

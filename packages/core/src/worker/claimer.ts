@@ -6,6 +6,7 @@ import type { Service } from '../runtime/service.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
 import { Floors } from './floors.ts'
+import type { Lane } from './lane.ts'
 import type { Runner } from './runner.ts'
 import type { Settler } from './settler.ts'
 
@@ -48,6 +49,7 @@ export class Claimer implements Service {
   #idlePollMs = FIRST_POLL_MS
   #isFull = false
   #alarms = 0
+  #turn = 0
   #doubtUntilMs = 0
   #nextStraysMs = 0
   /** When the last claim was made that left jobs behind. */
@@ -135,11 +137,16 @@ export class Claimer implements Service {
     if (!mayClaim() || runner.isolating) return []
     let room = settler.unsettled < UNSETTLED_LIMIT ? HELD_LIMIT - runner.held - settler.unsettled : 0
     const wanted: { queue: string; limit: number }[] = []
-    for (const [queue, lane] of runner.lanes) {
-      const limit = lane.isLow ? Math.max(0, Math.min(room, lane.wanted())) : 0
+    const lanes = [...runner.lanes].filter(([, lane]) => lane.isLow)
+    // Each gets its share of the room, and what others leave of theirs; who is first changes, for there may be more lanes than room.
+    for (let i = 0; i < lanes.length && room > 0; i++) {
+      const [queue, lane] = lanes[(this.#turn + i) % lanes.length] as [string, Lane]
+      const share = Math.ceil(room / (lanes.length - i))
+      const limit = Math.min(share, lane.wanted())
       if (limit > 0) wanted.push({ queue, limit })
       room -= limit
     }
+    this.#turn++
     this.#isFull = room <= 0
     return wanted
   }

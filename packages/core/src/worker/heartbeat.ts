@@ -34,6 +34,7 @@ export class Heartbeat implements Service {
   readonly #loop: Loop
   #renewedMs = monotonicMs()
   #reachableSinceMs: number | undefined
+  #reachedMs = 0
   #paused = false
   #announced = false
 
@@ -70,9 +71,11 @@ export class Heartbeat implements Service {
     return this.#announced
   }
 
-  /** For how long every renewal has gone through, in ms. */
+  /** For how long renewals have gone through without a gap that others could feel, in ms. */
   get reachableMs(): number {
-    return this.#reachableSinceMs === undefined ? 0 : monotonicMs() - this.#reachableSinceMs
+    const now = monotonicMs()
+    if (this.#reachableSinceMs === undefined || now - this.#reachedMs > this.#deps.leaseMs / 2) return 0
+    return Math.max(1, now - this.#reachableSinceMs)
   }
 
   async #beat(): Promise<number> {
@@ -82,7 +85,8 @@ export class Heartbeat implements Service {
     const listening = isListening()
     const alive = await store.renewLease(database, workerId(), leaseMs, listening)
     this.#announced = alive && listening
-    this.#reachableSinceMs ??= sentMs
+    if (this.reachableMs === 0) this.#reachableSinceMs = sentMs
+    this.#reachedMs = sentMs
     if (!alive) await this.#deps.onLost()
     this.#renewedMs = sentMs
     if (this.#paused) this.#deps.events.emit('worker.resumed', { workerId: workerId() })
@@ -92,7 +96,6 @@ export class Heartbeat implements Service {
   }
 
   #failed(error: unknown): void {
-    this.#reachableSinceMs = undefined
     this.#tellIfPaused()
     this.#deps.events.emit('error', { where: 'renewing the lease', error })
   }

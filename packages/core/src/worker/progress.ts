@@ -4,6 +4,10 @@ import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
 import { leaseLost } from './lease-lost.ts'
+import { writeWhileStanding } from './standing.ts'
+
+/** While somebody has the row locked, how long a report is worth trying, in ms. */
+const PATIENCE_MS = 10_000
 
 /**
  * Writes the progress of one attempt. While a write is under way newer values replace each other, so that a handler
@@ -43,11 +47,9 @@ export class ProgressWriter {
     }
   }
 
-  /** A row that was updated while the statement waited for its lock is invisible to it: it is lost only on the second look. */
   async #put(json: string): Promise<void> {
-    for (let look = 1; look <= 2; look++) {
-      if (await this.#store.storeProgress(this.#database, this.#claim, json)) return
-    }
-    throw leaseLost()
+    const deps = { session: this.#database, store: this.#store, patienceMs: PATIENCE_MS }
+    const write = (): Promise<boolean> => this.#store.storeProgress(this.#database, this.#claim, json)
+    if ((await writeWhileStanding(deps, this.#claim, write)) === 'lost') throw leaseLost()
   }
 }

@@ -2,7 +2,7 @@ import type { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { ClaimedJob } from '../job/job.ts'
 import { type AttemptResult, decideTransition, type Transition } from '../job/transition.ts'
-import { monotonicMs } from '../runtime/clock.ts'
+import { jittered, monotonicMs } from '../runtime/clock.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
 import { Attempt } from './attempt.ts'
@@ -34,6 +34,11 @@ export interface RunnerDeps {
 
 /** How long a crash suspect waits for the others to end before it is run anyway, in ms. */
 const SUSPECT_WAIT_MS = 30_000
+/** When the suspects that have to wait are looked at again, at the least and at the most, in ms. */
+const SUSPECT_PAUSE_MS = 250
+const LONGEST_SUSPECT_PAUSE_MS = 30_000
+/** When a job is looked at again whose last attempt is stuck here, in ms. */
+const STUCK_PAUSE_MS = 5_000
 /** After an error of our own, when to run the job again, in ms. */
 const BROKEN_DELAY_MS = 5_000
 
@@ -44,6 +49,7 @@ export class Runner {
   readonly #running = new Set<Attempt>()
   /** The one crash suspect in hand: it waits to be run alone, or is being run. */
   #suspect: { readonly job: ClaimedJob; readonly sinceMs: number; attempt?: Attempt } | undefined
+  #suspectPauseMs = SUSPECT_PAUSE_MS
   readonly #turns: readonly Lane[]
   #turn = 0
   #stopped = false
@@ -75,21 +81,24 @@ export class Runner {
   }
 
   /** Takes claimed jobs in. Of suspects it keeps one: if that one kills the process, no other must have been in its hand. */
-  add(jobs: readonly ClaimedJob[]): void {
+  add(claimed: readonly ClaimedJob[]): void {
+    const jobs = this.#withoutStuck(claimed)
     const suspects = jobs.filter(isSuspect)
     const [suspect] = suspects
     if (suspect && !this.#suspect) this.#suspect = { job: suspect, sinceMs: monotonicMs() }
-    if (this.isolating)
-      this.giveBack([...jobs.filter((job) => job !== this.#suspect?.job), ...this.#drainLanes()])
-    else for (const job of jobs) this.lanes.get(job.queue)?.add([job])
+    if (this.isolating) {
+      const others = suspects.filter((job) => job !== this.#suspect?.job)
+      this.giveBack(others, jittered(this.#suspectPauseMs, 0.5))
+      this.giveBack([...jobs.filter((job) => !isSuspect(job)), ...this.#drainLanes()])
+    } else for (const job of jobs) this.lanes.get(job.queue)?.add([job])
     this.startAll()
   }
 
-  /** Gives unstarted jobs back to their queue, at no cost. */
-  giveBack(jobs: readonly ClaimedJob[]): void {
+  /** Gives unstarted jobs back to their queue, at no cost: to their old place, or for later. */
+  giveBack(jobs: readonly ClaimedJob[], delayMs?: number): void {
     const workerId = this.#deps.workerId()
-    for (const job of jobs)
-      this.#deps.settler.add({ job, workerId, transition: { to: 'pending' }, durationMs: 0 })
+    const transition: Transition = delayMs === undefined ? { to: 'pending' } : { to: 'pending', delayMs }
+    for (const job of jobs) this.#deps.settler.add({ job, workerId, transition, durationMs: 0 })
   }
 
   /** Starts whatever may start: from each lane in turn, so that none starves when the worker's own limit is reached. */
@@ -175,7 +184,7 @@ export class Runner {
     const wasIsolating = this.isolating
     this.#running.delete(attempt)
     lane.release(attempt.runningMs)
-    if (this.#suspect?.attempt === attempt) this.#suspect = undefined
+    if (this.#suspect?.attempt === attempt) this.#endSuspect(attempt)
     if (wasFull || wasIsolating) this.startAll()
     else if (!this.#stopped && this.#deps.mayStart()) this.#startNext(lane)
     if (wasIsolating || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
@@ -250,6 +259,28 @@ export class Runner {
     if (!lane) return
     lane.occupy()
     suspect.attempt = this.#start(lane, suspect.job)
+  }
+
+  /** Other suspects come again after a while that is longer than this one took: so all other work gets most of the time. */
+  #endSuspect(attempt: Attempt): void {
+    this.#suspect = undefined
+    this.#suspectPauseMs = Math.min(
+      LONGEST_SUSPECT_PAUSE_MS,
+      Math.max(SUSPECT_PAUSE_MS, 2 * attempt.runningMs),
+    )
+  }
+
+  /** A job whose last attempt is stuck in this worker would only take another slot here: it is left to others. */
+  #withoutStuck(jobs: readonly ClaimedJob[]): readonly ClaimedJob[] {
+    const stuck = new Set(
+      [...this.#running].flatMap((attempt) => (attempt.settledEarly ? [attempt.job.id] : [])),
+    )
+    if (stuck.size === 0) return jobs
+    this.giveBack(
+      jobs.filter((job) => stuck.has(job.id)),
+      STUCK_PAUSE_MS,
+    )
+    return jobs.filter((job) => !stuck.has(job.id))
   }
 
   #drainLanes(): ClaimedJob[] {

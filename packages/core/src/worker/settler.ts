@@ -1,10 +1,11 @@
+import { isPgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { Batcher } from '../runtime/batcher.ts'
 import { jittered } from '../runtime/clock.ts'
 import type { Database } from '../store/database.ts'
 import { isRetryable } from '../store/database-error.ts'
 import type { JobStore } from '../store/job-store.ts'
-import { changesOf, outcomeOf, resultLength, type Settlement, withoutDetails } from './settlement.ts'
+import { changesOf, claimOf, outcomeOf, resultLength, type Settlement, withoutDetails } from './settlement.ts'
 
 /** What the settler needs from outside. */
 export interface SettlerDeps {
@@ -20,6 +21,9 @@ export interface SettlerDeps {
 const BATCH = 1_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
+/** While a row is locked by somebody else: the first and the longest pause between two tries, in ms. */
+const FIRST_LOCKED_PAUSE_MS = 2
+const LONGEST_LOCKED_PAUSE_MS = 500
 /** While the database refuses to settle a job: the longest pause between two tries, in ms. */
 const REFUSED_PAUSE_MS = 5_000
 /** When a COMMIT did not go through: when to run the job again, in ms. */
@@ -125,7 +129,7 @@ export class Settler {
 
   async #resolve(settlement: Settlement): Promise<void> {
     const claim = outcomeOf(settlement)
-    const settled = await this.#persistently('finding out about a commit', () =>
+    const settled = await this.#persistently('finding out about a commit', false, () =>
       this.#store.findSettled(this.#database, [claim]),
     )
     this.#unsettled.delete(settlement)
@@ -135,29 +139,45 @@ export class Settler {
   }
 
   async #settle(batch: readonly Settlement[]): Promise<void> {
-    try {
-      await this.#settlePersistently(batch)
-      for (const settlement of batch) this.#unsettled.delete(settlement)
-    } catch (error) {
-      this.#settleApart(batch, error)
-    }
+    await this.#settleBatch(batch, false)
     this.#deps.onSettled()
   }
 
-  async #settlePersistently(batch: readonly Settlement[], repeatedBefore = false): Promise<void> {
-    await this.#persistently('settling jobs', async (repeated) =>
-      this.#tellAll(batch, await this.#write(batch), repeated || repeatedBefore),
-    )
+  /** Settles a batch, and what the statement passed over beside it. A batch that the database refuses, or that is too much for its time limit, goes in halves. */
+  async #settleBatch(batch: readonly Settlement[], repeatedBefore: boolean): Promise<void> {
+    try {
+      await this.#persistently('settling jobs', batch.length > 1, async (repeated) => {
+        const accepted = await this.#write(batch)
+        this.#tellAll(batch, accepted, repeated || repeatedBefore)
+      })
+    } catch (error) {
+      this.#events.emit('error', { where: `settling ${batch.length} jobs`, error })
+      this.#goOnBeside(
+        batch.length === 1 ? this.#settleRefused(batch[0] as Settlement) : this.#settleHalves(batch),
+      )
+    }
+  }
+
+  async #settleHalves(batch: readonly Settlement[]): Promise<void> {
+    const middle = batch.length >> 1
+    await this.#settleBatch(batch.slice(0, middle), true)
+    await this.#settleBatch(batch.slice(middle), true)
+    this.#deps.onSettled()
   }
 
   /** Does something until the database lets it, with growing pauses; undefined when it was abandoned. */
-  async #persistently<T>(where: string, work: (repeated: boolean) => Promise<T>): Promise<T | undefined> {
+  async #persistently<T>(
+    where: string,
+    splits: boolean,
+    work: (repeated: boolean) => Promise<T>,
+  ): Promise<T | undefined> {
     let repeated = false
     for (let pauseMs = FIRST_PAUSE_MS; !this.#abandoned; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
       try {
         return await work(repeated)
       } catch (error) {
-        if (!isRetryable(error)) throw error
+        // Cancelled by a time limit: the same again would be too much again.
+        if (!isRetryable(error) || (splits && isPgqError(error) && error.sqlState === '57014')) throw error
         this.#events.emit('error', { where, error })
         repeated = true
         await new Promise((resolve) => setTimeout(resolve, jittered(pauseMs, 0.5)))
@@ -176,51 +196,80 @@ export class Settler {
     return accepted.length === 1 ? (accepted[0] as Set<string>) : new Set(accepted.flatMap((ids) => [...ids]))
   }
 
-  async #tellAll(batch: readonly Settlement[], accepted: Set<string>, repeated: boolean): Promise<void> {
-    const missing = accepted.size === batch.length ? [] : batch.filter(({ job }) => !accepted.has(job.id))
-    const lost = missing.length > 0 ? await this.#confirmLost(missing, repeated) : new Set<string>()
+  /** Tells of what was accepted; what is missing is looked at beside. */
+  #tellAll(batch: readonly Settlement[], accepted: Set<string>, repeated: boolean): void {
+    const missing: Settlement[] = []
     for (const settlement of batch) {
-      if (lost.has(settlement.job.id)) this.#events.emit('job.lost', { job: settlement.job })
-      else this.tell(settlement)
+      if (!accepted.has(settlement.job.id)) missing.push(settlement)
+      else this.#end(settlement)
     }
+    if (missing.length > 0) this.#goOnBeside(this.#settleMissing(missing, repeated))
+  }
+
+  #end(settlement: Settlement): void {
+    this.#unsettled.delete(settlement)
+    this.tell(settlement)
   }
 
   /**
-   * Looks at missing claims again before they are called lost. A row that somebody updated while the settle waited for
-   * its lock (its own progress, for one) is invisible to that statement, not gone; and of a repeated settle the
-   * first try may have gone through.
+   * Settles what a batch has passed over. Those that are lost are told so; the others are in somebody's hand at the moment,
+   * a person's or that of another worker's claim, and are tried again together until none is left.
    */
-  async #confirmLost(missing: readonly Settlement[], repeated: boolean): Promise<Set<string>> {
-    const accepted = await this.#write(missing)
-    const gone = missing.filter(({ job }) => !accepted.has(job.id))
-    const settled =
-      repeated && gone.length > 0
-        ? await this.#store.findSettled(this.#database, gone.map(outcomeOf))
-        : new Set<string>()
-    return new Set(gone.filter(({ job }) => !settled.has(job.id)).map(({ job }) => job.id))
+  async #settleMissing(batch: readonly Settlement[], repeated: boolean): Promise<void> {
+    let missing = batch
+    for (let pauseMs = FIRST_LOCKED_PAUSE_MS; missing.length > 0 && !this.#abandoned; pauseMs *= 2) {
+      await new Promise((resolve) =>
+        setTimeout(resolve, jittered(Math.min(pauseMs, LONGEST_LOCKED_PAUSE_MS))),
+      )
+      const round = missing
+      missing =
+        (await this.#persistently('settling jobs that were locked', false, (again) =>
+          this.#settleRound(round, repeated || again),
+        )) ?? []
+    }
+    this.#deps.onSettled()
   }
 
-  /** The database refuses something in the batch: its jobs are settled one by one, so that the others do not suffer. */
-  #settleApart(batch: readonly Settlement[], error: unknown): void {
-    this.#events.emit('error', { where: `settling ${batch.length} jobs`, error })
-    for (const settlement of batch) this.#goOnBeside(this.#settleAlone(settlement))
+  /** One try of all, and a look at what is lost. Returns what is still in somebody's hand. */
+  async #settleRound(round: readonly Settlement[], repeated: boolean): Promise<readonly Settlement[]> {
+    const accepted = await this.#write(round)
+    const rest = round.filter((settlement) => !accepted.has(settlement.job.id))
+    const lost = new Set(
+      (await this.#store.findLost(this.#database, rest.map(claimOf))).map((claim) => claim.id),
+    )
+    const gone = rest.filter((settlement) => lost.has(settlement.job.id))
+    // Of a settle that is repeated the first try may have gone through: then it is told as it was.
+    const mayBeDone = repeated && gone.length > 0
+    const settled = mayBeDone
+      ? await this.#store.findSettled(this.#database, gone.map(outcomeOf))
+      : new Set<string>()
+    for (const settlement of round) {
+      if (accepted.has(settlement.job.id) || settled.has(settlement.job.id)) this.#end(settlement)
+      else if (lost.has(settlement.job.id)) this.#endLost(settlement)
+    }
+    return rest.filter((settlement) => !lost.has(settlement.job.id))
   }
 
-  /** Settles one job that the database may refuse: as it is, then without what could be refused, then again and again. */
-  async #settleAlone(settlement: Settlement): Promise<void> {
-    let form = settlement
+  #endLost(settlement: Settlement): void {
+    this.#unsettled.delete(settlement)
+    this.#events.emit('job.lost', { job: settlement.job })
+  }
+
+  /** Settles one job that the database refuses: without what could be refused in it, and again and again. */
+  async #settleRefused(settlement: Settlement): Promise<void> {
+    const form = withoutDetails(settlement) ?? settlement
     for (let pauseMs = FIRST_PAUSE_MS; !this.#abandoned; pauseMs = Math.min(REFUSED_PAUSE_MS, pauseMs * 2)) {
+      await new Promise((resolve) => setTimeout(resolve, jittered(pauseMs, 0.5)))
       try {
-        await this.#settlePersistently([form], true)
-        break
+        const accepted = await this.#write([form])
+        this.#unsettled.delete(settlement)
+        this.#unsettled.add(form)
+        this.#tellAll([form], accepted, true)
+        return this.#deps.onSettled()
       } catch (error) {
         this.#events.emit('error', { where: `settling job ${settlement.job.id}`, error })
-        form = withoutDetails(form) ?? form
-        await new Promise((resolve) => setTimeout(resolve, jittered(pauseMs, 0.5)))
       }
     }
-    this.#unsettled.delete(settlement)
-    this.#deps.onSettled()
   }
 
   #goOnBeside(work: Promise<void>): void {

@@ -1,11 +1,13 @@
 import { isPgqError, PgqError } from '../errors.ts'
 import type { AttemptResult, Transition } from '../job/transition.ts'
+import { sqlStateOf } from '../store/database-error.ts'
 import { guardTransaction } from '../store/guarded-transaction.ts'
 import { LazyTransaction } from '../store/lazy-transaction.ts'
 import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
 import type { Attempt } from './attempt.ts'
+import { writeWhileStanding } from './standing.ts'
 
 /** How a transactional attempt went: committed with its completion, or to be settled like any other, or fenced off. */
 export type TransactionalResult =
@@ -20,6 +22,10 @@ const NO_CONNECTION_DELAY_MS = 1_000
 
 /** Thrown inside the transaction when the claim is gone, so that it rolls back. */
 const CLAIM_GONE = new PgqError('LEASE_LOST', 'the claim no longer stood when the transaction was to commit')
+
+/** Thrown when somebody else has had the row of the job locked for so long, in ms, that waiting with a transaction open does harm. */
+const STAYS_LOCKED = new PgqError('DATABASE_CONFLICT', 'the row of the job stayed locked by somebody else')
+const LOCKED_MS = 10_000
 
 /** What a transactional attempt needs from outside. */
 export interface TransactionalDeps {
@@ -51,9 +57,15 @@ export async function runInTransaction(
   if (!transaction.isBegun) return result
   const transition = deps.decide(result)
   if (transition.to === 'completed' && !attempt.settledEarly)
-    return complete(attempt, transition, transaction, deps)
+    return orFirstFailure(await complete(attempt, transition, transaction, deps), guard.failure)
   await transaction.rollBack()
   return attempt.settledEarly ? { kind: 'lost' } : result
+}
+
+/** A failed query leaves the transaction aborted, and whoever comes next learns only that. The query's own error says more. */
+function orFirstFailure(result: TransactionalResult, failure: unknown): TransactionalResult {
+  const isConsequence = result.kind === 'threw' && sqlStateOf(result.error) === '25P02'
+  return isConsequence && failure !== undefined ? { kind: 'threw', error: failure } : result
 }
 
 async function complete(
@@ -68,13 +80,17 @@ async function complete(
     await transaction.commit(async (session) => {
       if (!session.isOpen())
         throw new PgqError('TRANSACTION_CLOSED', 'a query of the handler has ended its transaction')
-      const accepted = await store.settleCompleted(session, [{ ...claim, result: transition.result }])
-      if (!accepted.has(claim.id)) throw CLAIM_GONE
+      const write = async (): Promise<boolean> =>
+        (await store.settleCompleted(session, [{ ...claim, result: transition.result }])).has(claim.id)
+      const outcome = await writeWhileStanding({ session, store, patienceMs: LOCKED_MS }, claim, write)
+      if (outcome === 'lost') throw CLAIM_GONE
+      if (outcome === 'locked') throw STAYS_LOCKED
       settled = true
     })
     return { kind: 'committed', transition }
   } catch (error) {
     if (error === CLAIM_GONE) return { kind: 'lost' }
+    if (error === STAYS_LOCKED) return { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
     if (!isPgqError(error, 'DATABASE_UNAVAILABLE')) return { kind: 'threw', error }
     // The handler was done, and the database went away: before COMMIT was sent nothing has happened, after it nobody knows.
     return settled

@@ -14,7 +14,7 @@ export interface WorkerOptions {
   readonly lease?: Duration
   /** The longest time between two looks at idle queues, 20 ms to 5 m. Notifications make it quicker. @default 1s */
   readonly pollInterval?: Duration
-  /** How long `stop` waits for running handlers before it aborts their signals, 0 to 24 h. @default 25s */
+  /** How long `stop` waits for running handlers before it aborts their signals, 0 to 24 h. They have 2 s more then, and the last writes 5 s at the most. @default 20s */
   readonly shutdownTimeout?: Duration
   /** Keep a connection that listens for notifications. Behind a transaction pooler there are none, and polling does. @default true */
   readonly listen?: boolean
@@ -56,7 +56,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     concurrency = 100_000,
     lease = '9s',
     pollInterval = '1s',
-    shutdownTimeout = '25s',
+    shutdownTimeout = '20s',
   } = options
   return {
     name: textOption('name', name, 200),
