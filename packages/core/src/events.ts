@@ -36,7 +36,7 @@ export interface PgqEvents {
     readonly error: EventError
   }
   readonly 'job.snoozed': { readonly job: EventJob; readonly durationMs: number; readonly delayMs: number }
-  /** A claimed job was given back without costing an attempt, because the worker stops. */
+  /** A claimed job was given back without costing an attempt: the worker stops, or cannot begin it now. */
   readonly 'job.released': { readonly job: EventJob }
   /** What an attempt led to was not accepted, because its claim no longer stood. */
   readonly 'job.lost': { readonly job: EventJob }

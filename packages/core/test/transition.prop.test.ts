@@ -81,7 +81,7 @@ test('a snooze is never charged, whichever attempt it is', () => {
   fc.assert(
     fc.property(jobs, duration, (job, delay) => {
       const transition = decideTransition(job, { kind: 'threw', error: new SnoozeJob(delay) })
-      expect(transition).toEqual({ to: 'pending', delayMs: delay })
+      expect(transition).toEqual({ to: 'pending', cause: 'snoozed', delayMs: delay })
     }),
   )
 })
@@ -103,7 +103,11 @@ test('what a handler asks for is what happens', () => {
 test('an ending is told by its brand, so that one of another copy of the package is understood', () => {
   const copy = Object.assign(new Error('snoozed elsewhere'), { [ENDING]: { kind: 'snooze', delayMs: 7 } })
   const job = { attempt: 1, maxAttempts: 1, backoff: null }
-  expect(decideTransition(job, { kind: 'threw', error: copy })).toEqual({ to: 'pending', delayMs: 7 })
+  expect(decideTransition(job, { kind: 'threw', error: copy })).toEqual({
+    to: 'pending',
+    cause: 'snoozed',
+    delayMs: 7,
+  })
 })
 
 test('a value that answers every property is simply an error', () => {

@@ -19,7 +19,7 @@ export type Transition =
   | { readonly to: 'dead'; readonly error: RecordedError }
   | { readonly to: 'cancelled'; readonly error: RecordedError }
   /** Back to waiting, with the attempt given back: later when snoozed, at its old place when released. */
-  | { readonly to: 'pending'; readonly delayMs?: number }
+  | { readonly to: 'pending'; readonly cause: 'snoozed' | 'released'; readonly delayMs?: number }
 
 /**
  * Decides what becomes of a job. Pure, and total: whatever was thrown or returned, and whatever a backoff function does,
@@ -37,7 +37,7 @@ export function decideTransition(
     case 'rejected':
       return { to: 'dead', error: recordError(result.error) }
     case 'interrupted':
-      return result.delayMs === undefined ? { to: 'pending' } : { to: 'pending', delayMs: result.delayMs }
+      return released(result.delayMs)
     case 'threw': {
       const ending = endingOf(result.error)
       return ending
@@ -54,7 +54,7 @@ function endAsAsked(
 ): Transition {
   switch (ending.kind) {
     case 'snooze':
-      return { to: 'pending', delayMs: ending.delayMs }
+      return { to: 'pending', cause: 'snoozed', delayMs: ending.delayMs }
     case 'cancel':
       return { to: 'cancelled', error: recordError(thrown) }
     case 'dead':
@@ -86,4 +86,11 @@ function delayAfter(
   } catch {
     return backoffMs(DEFAULT_BACKOFF, job.attempt, error, random)
   }
+}
+
+/** An attempt given back at no cost: to its old place, or for later. */
+export function released(delayMs?: number): Transition {
+  return delayMs === undefined
+    ? { to: 'pending', cause: 'released' }
+    : { to: 'pending', cause: 'released', delayMs }
 }

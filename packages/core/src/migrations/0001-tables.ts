@@ -111,7 +111,8 @@ CREATE TABLE ${t.schedules} (
 
 /**
  * Time-ordered ids (RFC 9562, version 7), so that inserts stay local in the index. PostgreSQL 18 has them built in;
- * before it, 48 bits of milliseconds replace the head of a random version 4 UUID and two bits change its version.
+ * before it, 48 bits of milliseconds replace the head of a random version 4 UUID and two bits change its version. All names are
+ * qualified: whoever inserts by hand may have anything in the search path.
  */
 const uuidv7 = (t: Tables): string => `
 DO ${functionBody(`
@@ -120,15 +121,16 @@ BEGIN
     EXECUTE ${quoteLiteral(`CREATE FUNCTION ${t.schema}.uuidv7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS 'SELECT pg_catalog.uuidv7()'`)};
   ELSE
     EXECUTE ${quoteLiteral(`CREATE FUNCTION ${t.schema}.uuidv7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $v7$
-      SELECT encode(
-        set_bit(
-          set_bit(
-            overlay(uuid_send(gen_random_uuid())
-                    PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+      SELECT pg_catalog.encode(
+        pg_catalog.set_bit(
+          pg_catalog.set_bit(
+            overlay(pg_catalog.uuid_send(pg_catalog.gen_random_uuid())
+                    PLACING substring(pg_catalog.int8send(pg_catalog.floor(
+                      extract(epoch FROM pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8) FROM 3)
                     FROM 1 FOR 6),
             52, 1),
           53, 1),
-        'hex')::uuid $v7$`)};
+        'hex')::pg_catalog.uuid $v7$`)};
   END IF;
 END`)};
 ALTER TABLE ${t.jobs} ALTER COLUMN id SET DEFAULT ${t.schema}.uuidv7();

@@ -1,7 +1,7 @@
 import type { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { ClaimedJob } from '../job/job.ts'
-import { type AttemptResult, decideTransition, type Transition } from '../job/transition.ts'
+import { type AttemptResult, decideTransition, released, type Transition } from '../job/transition.ts'
 import { jittered, monotonicMs } from '../runtime/clock.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
@@ -34,7 +34,7 @@ export interface RunnerDeps {
 
 /** How long a crash suspect waits for the others to end before it is run anyway, in ms. */
 const SUSPECT_WAIT_MS = 30_000
-/** When the suspects that have to wait are looked at again, at the least and at the most, in ms. */
+/** How long other work goes on between two suspects, at the least and at the most, in ms. */
 const SUSPECT_PAUSE_MS = 250
 const LONGEST_SUSPECT_PAUSE_MS = 30_000
 /** When a job is looked at again whose last attempt is stuck here, in ms. */
@@ -49,7 +49,8 @@ export class Runner {
   readonly #running = new Set<Attempt>()
   /** The one crash suspect in hand: it waits to be run alone, or is being run. */
   #suspect: { readonly job: ClaimedJob; readonly sinceMs: number; attempt?: Attempt } | undefined
-  #suspectPauseMs = SUSPECT_PAUSE_MS
+  /** Before this time, by our own clock, no suspect is run. */
+  #nextSuspectMs = 0
   readonly #turns: readonly Lane[]
   #turn = 0
   #stopped = false
@@ -84,20 +85,21 @@ export class Runner {
   add(claimed: readonly ClaimedJob[]): void {
     const jobs = this.#withoutStuck(claimed)
     const suspects = jobs.filter(isSuspect)
-    const [suspect] = suspects
-    if (suspect && !this.#suspect) this.#suspect = { job: suspect, sinceMs: monotonicMs() }
-    if (this.isolating) {
-      const others = suspects.filter((job) => job !== this.#suspect?.job)
-      this.giveBack(others, jittered(this.#suspectPauseMs, 0.5))
-      this.giveBack([...jobs.filter((job) => !isSuspect(job)), ...this.#drainLanes()])
-    } else for (const job of jobs) this.lanes.get(job.queue)?.add([job])
+    const now = monotonicMs()
+    if (!this.#suspect && suspects[0] && now >= this.#nextSuspectMs)
+      this.#suspect = { job: suspects[0], sinceMs: now }
+    const others = suspects.filter((job) => job !== this.#suspect?.job)
+    this.giveBack(others, jittered(Math.max(SUSPECT_PAUSE_MS, this.#nextSuspectMs - now), 0.2))
+    const normal = jobs.filter((job) => !isSuspect(job))
+    if (this.isolating) this.giveBack([...normal, ...this.#drainLanes()])
+    else for (const job of normal) this.lanes.get(job.queue)?.add([job])
     this.startAll()
   }
 
   /** Gives unstarted jobs back to their queue, at no cost: to their old place, or for later. */
   giveBack(jobs: readonly ClaimedJob[], delayMs?: number): void {
     const workerId = this.#deps.workerId()
-    const transition: Transition = delayMs === undefined ? { to: 'pending' } : { to: 'pending', delayMs }
+    const transition = released(delayMs)
     for (const job of jobs) this.#deps.settler.add({ job, workerId, transition, durationMs: 0 })
   }
 
@@ -261,13 +263,11 @@ export class Runner {
     suspect.attempt = this.#start(lane, suspect.job)
   }
 
-  /** Other suspects come again after a while that is longer than this one took: so all other work gets most of the time. */
+  /** The next suspect has to wait for longer than this one took: all other work gets most of the time. */
   #endSuspect(attempt: Attempt): void {
     this.#suspect = undefined
-    this.#suspectPauseMs = Math.min(
-      LONGEST_SUSPECT_PAUSE_MS,
-      Math.max(SUSPECT_PAUSE_MS, 2 * attempt.runningMs),
-    )
+    const pauseMs = Math.min(LONGEST_SUSPECT_PAUSE_MS, Math.max(SUSPECT_PAUSE_MS, 2 * attempt.runningMs))
+    this.#nextSuspectMs = monotonicMs() + pauseMs
   }
 
   /** A job whose last attempt is stuck in this worker would only take another slot here: it is left to others. */

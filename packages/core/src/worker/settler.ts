@@ -1,5 +1,6 @@
 import { isPgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { released } from '../job/transition.ts'
 import { Batcher } from '../runtime/batcher.ts'
 import { jittered } from '../runtime/clock.ts'
 import type { Database } from '../store/database.ts'
@@ -120,10 +121,12 @@ export class Settler {
         return this.#events.emit('job.dead', { job, durationMs, error: transition.error })
       case 'cancelled':
         return this.#events.emit('job.cancelled', { job, durationMs, error: transition.error })
-      case 'pending':
-        if (transition.delayMs === undefined) return this.#events.emit('job.released', { job })
-        this.#deps.onDelayed(transition.delayMs)
-        return this.#events.emit('job.snoozed', { job, durationMs, delayMs: transition.delayMs })
+      case 'pending': {
+        const { cause, delayMs = 0 } = transition
+        this.#deps.onDelayed(delayMs)
+        if (cause === 'released') return this.#events.emit('job.released', { job })
+        return this.#events.emit('job.snoozed', { job, durationMs, delayMs })
+      }
     }
   }
 
@@ -134,8 +137,7 @@ export class Settler {
     )
     this.#unsettled.delete(settlement)
     if (settled?.has(claim.id)) this.tell(settlement)
-    else if (settled)
-      this.add({ ...settlement, transition: { to: 'pending', delayMs: LOST_COMMIT_DELAY_MS } })
+    else if (settled) this.add({ ...settlement, transition: released(LOST_COMMIT_DELAY_MS) })
   }
 
   async #settle(batch: readonly Settlement[]): Promise<void> {
