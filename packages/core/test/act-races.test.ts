@@ -162,7 +162,9 @@ test('a delete of dead jobs does not take one that is redriven at that moment', 
   // The filter has been read when the other transaction commits: the delete has begun, and waits for a lock on a table.
   const deleted = await whileHeld(
     fresh,
-    (client) => client.query(`LOCK TABLE ${schema}.jobs_live IN SHARE MODE`),
+    // It becomes a deadlock, which the delete is to notice and to solve by trying again: the other one looks much later.
+    (client) =>
+      client.query(`SET LOCAL deadlock_timeout = '30s'; LOCK TABLE ${schema}.jobs_live IN SHARE MODE`),
     () => pgq.delete({ status: 'dead' }),
     (client) => client.query(`UPDATE ${schema}.jobs SET status = 'pending'`),
   )
