@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { PgqError, type PgqErrorCode } from '../src/index.ts'
 import { databaseError, isRetryable, sqlStateOf } from '../src/store/database-error.ts'
 
-const fromServer = (code: string): Error => Object.assign(new Error('said PostgreSQL'), { code })
+const fromServer = (code: string, about = 'pgq'): Error =>
+  Object.assign(new Error(`said PostgreSQL of "${about}.jobs"`), { code })
 
 test.each<[string, PgqErrorCode, string]>([
   ['3F000', 'SCHEMA_MISSING', 'no such schema'],
@@ -106,8 +107,12 @@ test('an error of ours passes as it is', () => {
   expect(databaseError(error, 'enqueue jobs', 'pgq')).toBe(error)
 })
 
+test('what is missing of the application, in a trigger for one, is not called our schema', () => {
+  expect(databaseError(fromServer('42P01', 'public'), 'enqueue jobs', 'pgq').code).toBe('DATABASE_REJECTED')
+})
+
 test('a missing schema is named, with what to do', () => {
-  expect(databaseError(fromServer('3F000'), 'enqueue jobs', 'my "jobs"').message).toMatch(
+  expect(databaseError(fromServer('3F000', 'my "jobs"'), 'enqueue jobs', 'my "jobs"').message).toMatch(
     /"my \\"jobs\\"".*pgq\.migrate\(\)/,
   )
 })

@@ -51,7 +51,9 @@ const CONNECTION_MESSAGE = /connection|terminated|timeout|not queryable|socket/i
 export function databaseError(error: unknown, doing: string, schema: string): PgqError {
   if (isPgqError(error)) return error
   const sqlState = sqlStateOf(error)
-  const code = codeOf(error, sqlState)
+  let code = codeOf(error, sqlState)
+  // What a trigger or a handler of the application misses is not our schema.
+  if (code === 'SCHEMA_MISSING' && !messageOf(error).includes(schema)) code = 'DATABASE_REJECTED'
   const options = sqlState === undefined ? { cause: error } : { cause: error, sqlState }
   return new PgqError(code, explain(code, error, doing, schema), options)
 }
