@@ -94,7 +94,7 @@ test('suspects of a crash do not stop the other work of their worker', async () 
   await pgq.enqueueMany(quick, Array(500).fill(null))
   await work(pgq, handlers, { pollInterval: 50 })
   await until('the quick ones are done', () => quickRuns === 500)
-  expect(slowRuns).toBeLessThan(10)
+  expect(slowRuns).toBeLessThan(20)
 })
 
 test('a job whose attempt is stuck in this worker does not take a second slot of it', async () => {

@@ -31,6 +31,11 @@ export class Batcher<Item> {
     return this.#waiting.length
   }
 
+  /** Whether anything that was added has not been written. */
+  get isBusy(): boolean {
+    return this.#flushing !== undefined
+  }
+
   /** Adds an item to the next batch. */
   add(item: Item): void {
     this.#waiting.push(item)

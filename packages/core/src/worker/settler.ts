@@ -88,7 +88,7 @@ export class Settler {
 
   /** Resolves when everything that was added is settled or abandoned. */
   async idle(): Promise<void> {
-    while (this.#unsettled.size > 0 && !this.#abandoned)
+    while ((this.#batcher.isBusy || this.#beside.size > 0) && !this.#abandoned)
       await Promise.all([this.#batcher.idle(), ...this.#beside])
   }
 
@@ -223,11 +223,16 @@ export class Settler {
       await new Promise((resolve) =>
         setTimeout(resolve, jittered(Math.min(pauseMs, LONGEST_LOCKED_PAUSE_MS))),
       )
-      const round = missing
-      missing =
-        (await this.#persistently('settling jobs that were locked', false, (again) =>
-          this.#settleRound(round, repeated || again),
-        )) ?? []
+      try {
+        const round = missing
+        const again = await this.#persistently('settling jobs that were locked', true, (before) =>
+          this.#settleRound(round, repeated || before),
+        )
+        missing = again ?? []
+      } catch {
+        // The database refuses something in it: as with any batch, that is found out and told there.
+        return this.#settleBatch(missing, true)
+      }
     }
     this.#deps.onSettled()
   }
@@ -275,7 +280,9 @@ export class Settler {
   }
 
   #goOnBeside(work: Promise<void>): void {
-    const done = work.finally(() => this.#beside.delete(done))
+    const done = work
+      .catch((error: unknown) => this.#events.emit('error', { where: 'settling jobs', error }))
+      .finally(() => this.#beside.delete(done))
     this.#beside.add(done)
   }
 }
