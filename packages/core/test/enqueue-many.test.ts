@@ -177,11 +177,20 @@ test('big payloads go out in statements of bounded size', async () => {
   expect(await pgq.counts()).toEqual([{ queue: 'anything', status: 'pending', jobs: 12 }])
 })
 
-test('a generator that throws half-way leaves no rejection behind that nobody handles', async () => {
-  const fixture = fileURLToPath(new URL('fixtures/throwing-generator.mjs', import.meta.url))
+/** Runs a program that reports what nobody handles. */
+async function runFixture(name: string): Promise<{ code: number | null; output: string }> {
+  const fixture = fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
   const child = spawn(process.execPath, [fixture], { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', (data) => (output += String(data)))
   const [code] = (await once(child, 'close')) as [number | null]
-  expect({ code, output }).toEqual({ code: 0, output: 'the generator threw\n' })
+  return { code, output }
+}
+
+test('a generator that throws half-way leaves no rejection behind that nobody handles', async () => {
+  expect(await runFixture('throwing-generator.mjs')).toEqual({ code: 0, output: 'the generator threw\n' })
+})
+
+test('an error of a call that nobody awaits is heard', async () => {
+  expect(await runFixture('unawaited-enqueue.mjs')).toEqual({ code: 1, output: 'INVALID_PAYLOAD\n' })
 })

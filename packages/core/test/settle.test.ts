@@ -220,3 +220,37 @@ test('an outcome that the database refuses for a while is written when it does n
   await until('it is completed', async () => (await pgq.get(id))?.status === 'completed', 10_000)
   expect(runs).toBe(1)
 })
+
+test('a job that was locked first and is refused then is settled in the end, once', async () => {
+  const queue = defineQueue('locked and refused')
+  const started = latch()
+  const goOn = latch()
+  const errors = collect(pgq, 'error')
+  const completed = collect(pgq, 'job.completed')
+  await sql(`
+    CREATE FUNCTION ${schema}.refuse_locked() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'not now'; END $$;
+    CREATE TRIGGER refuse_locked BEFORE DELETE ON ${schema}.jobs_live FOR EACH ROW
+    WHEN (OLD.queue_name = 'locked and refused') EXECUTE FUNCTION ${schema}.refuse_locked()`)
+  await work(pgq, [handle(queue, () => (started.open(), goOn.opened))], { maintenance: false })
+  const { id } = await pgq.enqueue(queue, null)
+  await started.opened
+  const { client } = await openSession(databaseUrl)
+  await client.query('BEGIN')
+  await client.query(`SELECT FROM ${schema}.jobs WHERE id = $1 FOR UPDATE`, [id])
+  goOn.open()
+  // Passed over: it is looked at beside the batches, by the statement that finds lost claims.
+  await until('it was passed over', async () => {
+    const looked = await sql(
+      `SELECT FROM pg_stat_activity WHERE query LIKE '%FROM unnest%WHERE NOT EXISTS%' || $1 || '%'`,
+      [`"${schema}".jobs_live`],
+    )
+    return looked.length > 0
+  })
+  expect(errors).toEqual([])
+  await client.query('COMMIT')
+  await until('it was refused', () => errors.length >= 1)
+  await sql(`DROP TRIGGER refuse_locked ON ${schema}.jobs_live`)
+  await until('it is completed', () => completed.length === 1)
+  expect(await pgq.get(id)).toMatchObject({ status: 'completed', attempts: 1 })
+})

@@ -123,7 +123,7 @@ export class Settler {
         return this.#events.emit('job.cancelled', { job, durationMs, error: transition.error })
       case 'pending': {
         const { cause, delayMs = 0 } = transition
-        this.#deps.onDelayed(delayMs)
+        if (delayMs > 0) this.#deps.onDelayed(delayMs)
         if (cause === 'released') return this.#events.emit('job.released', { job })
         return this.#events.emit('job.snoozed', { job, durationMs, delayMs })
       }
