@@ -178,9 +178,8 @@ test('big payloads go out in statements of bounded size', async () => {
 })
 
 /** Runs a program that reports what nobody handles. */
-async function runFixture(name: string): Promise<{ code: number | null; output: string }> {
-  const fixture = fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
-  const child = spawn(process.execPath, [fixture], { stdio: ['ignore', 'pipe', 'inherit'] })
+async function runFixture(fixture: URL): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [fileURLToPath(fixture)], { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', (data) => (output += String(data)))
   const [code] = (await once(child, 'close')) as [number | null]
@@ -188,9 +187,15 @@ async function runFixture(name: string): Promise<{ code: number | null; output: 
 }
 
 test('a generator that throws half-way leaves no rejection behind that nobody handles', async () => {
-  expect(await runFixture('throwing-generator.mjs')).toEqual({ code: 0, output: 'the generator threw\n' })
+  expect(await runFixture(new URL('fixtures/throwing-generator.mjs', import.meta.url))).toEqual({
+    code: 0,
+    output: 'the generator threw\n',
+  })
 })
 
 test('an error of a call that nobody awaits is heard', async () => {
-  expect(await runFixture('unawaited-enqueue.mjs')).toEqual({ code: 1, output: 'INVALID_PAYLOAD\n' })
+  expect(await runFixture(new URL('fixtures/unawaited-enqueue.mjs', import.meta.url))).toEqual({
+    code: 1,
+    output: 'INVALID_PAYLOAD\n',
+  })
 })
