@@ -5,6 +5,8 @@ import { defineProject, type UserWorkspaceConfig } from 'vitest/config'
 export interface TestProjectOptions {
   /** Whether there are type tests, in `*.test-d.ts`. Default: false. */
   readonly typeTests?: boolean
+  /** Whether its sources have decorators whose metadata is needed, as Nest's injection does. Default: false. */
+  readonly decorators?: boolean
 }
 
 /**
@@ -13,11 +15,12 @@ export interface TestProjectOptions {
  */
 export function testProject(
   name: string,
-  { typeTests = false }: TestProjectOptions = {},
+  { typeTests = false, decorators = false }: TestProjectOptions = {},
 ): UserWorkspaceConfig {
   return defineProject({
     resolve: { conditions: ['@pgq/source'] },
     ssr: { resolve: { conditions: ['@pgq/source'] } },
+    ...(decorators && { oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } } }),
     test: {
       name,
       include: ['test/**/*.test.ts'],
