@@ -11,6 +11,8 @@ export const ERROR_CODES = {
   PAYLOAD_TOO_LARGE: 'the payload is larger than maxPayloadBytes',
   DUPLICATE_HANDLER: 'one worker was given two handlers for the same queue',
   TRANSACTION_CLOSED: 'the transaction that a call was made in has already ended',
+  IDEMPOTENCY_KEY_REUSED: 'the idempotency key was used before, for something else',
+  IDEMPOTENCY_KEY_IN_USE: 'another transaction works on the same idempotency key right now',
   CLOSED: 'the pgq instance was closed',
   SCHEMA_MISSING: 'the pgq schema is not in this database',
   SCHEMA_OCCUPIED: 'a schema of that name exists and belongs to something else',

@@ -13,10 +13,11 @@ export {
   type ResultOf,
 } from './job/queue.ts'
 export { type Schema, type } from './job/schema.ts'
-export type { Duration, DurationUnit } from './runtime/duration.ts'
+export { type Duration, type DurationBounds, durationMs, type DurationUnit } from './runtime/duration.ts'
 
 // Enqueue
 export type { EnqueueOptions, EnqueueResult } from './client/enqueuer.ts'
+export type { OnceAnswer, OnceOptions } from './client/idempotency.ts'
 export type { JobOptions } from './job/new-job.ts'
 export type { Queryable, Transaction } from './store/queryable.ts'
 
@@ -28,9 +29,9 @@ export {
   type JobContext,
   type TransactionalJobContext,
 } from './worker/handler.ts'
-export type { Worker } from './worker/worker.ts'
+export type { Worker, WorkerStatus } from './worker/worker.ts'
 export type { WorkerOptions } from './worker/worker-options.ts'
-export type { AttemptError, Job, JobRecord, Json, Metadata } from './job/job.ts'
+export type { AttemptError, Job, JobOf, JobRecord, Json, Metadata } from './job/job.ts'
 export { CancelJob, DeadJob, RetryJob, SnoozeJob } from './job/endings.ts'
 export {
   type Backoff,
@@ -45,8 +46,9 @@ export {
 // Look and act
 export type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
 export type { JobPage } from './client/inspector.ts'
-export type { JobCount } from './store/job-reader.ts'
-export { JOB_STATUSES, type JobStatus } from './job/status.ts'
+export type { Backlog, JobCount } from './store/job-reader.ts'
+export type { WatchOptions } from './client/watcher.ts'
+export { hasEnded, JOB_STATUSES, type JobStatus } from './job/status.ts'
 export type { MigrationReport } from './store/migrator.ts'
 export type { ConnectionConfig } from './store/pg-connection.ts'
 

@@ -1,11 +1,13 @@
 import { Controller } from './client/controller.ts'
 import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
+import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
+import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
-import type { JobRecord } from './job/job.ts'
+import type { JobRecord, Json } from './job/job.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
 import type { JobStatus } from './job/status.ts'
 import { Historian } from './maintenance/historian.ts'
@@ -15,9 +17,10 @@ import { Rescuer } from './maintenance/rescuer.ts'
 import type { Service } from './runtime/service.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
+import { AnswerStore } from './store/answer-store.ts'
 import { guardTransaction } from './store/guarded-transaction.ts'
 import { HistoryStore } from './store/history-store.ts'
-import type { JobCount } from './store/job-reader.ts'
+import type { Backlog, JobCount } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import { openPool } from './store/pg-connection.ts'
 import { PgDatabase } from './store/pg-database.ts'
@@ -51,6 +54,8 @@ export class Pgq {
   readonly #enqueuer: Enqueuer
   readonly #inspector: Inspector
   readonly #controller: Controller
+  readonly #idempotency: Idempotency
+  readonly #watcher: Watcher
   readonly #workers = new Set<Worker>()
   /** The calls under way: they are answered before anything is closed. */
   readonly #calls = new Set<Promise<unknown>>()
@@ -70,6 +75,8 @@ export class Pgq {
     this.#enqueuer = new Enqueuer({ ...shared, maxPayloadBytes })
     this.#inspector = new Inspector(shared)
     this.#controller = new Controller(shared)
+    this.#idempotency = new Idempotency(shared)
+    this.#watcher = new Watcher(shared)
   }
 
   /** The schema that holds the queue. */
@@ -146,6 +153,15 @@ export class Pgq {
     )
   }
 
+  /**
+   * Does `work` once for each idempotency key: in the transaction `tx`, together with what it returns. A later call with the same key does
+   * nothing and gets the same value. If the transaction rolls back nothing is remembered.
+   * @throws PgqError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, TRANSACTION_CLOSED, INVALID_OPTION, INVALID_PAYLOAD for a value that is no JSON
+   */
+  once<T extends Json>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
+    return this.#call(() => this.#idempotency.once(options, work))
+  }
+
   /** One job, or null when there is none with that id. */
   get(id: string): Promise<JobRecord | null> {
     return this.#call(() => this.#inspector.get(id))
@@ -161,6 +177,23 @@ export class Pgq {
     options: { readonly queue?: AnyQueue | string; readonly status?: JobStatus | readonly JobStatus[] } = {},
   ): Promise<JobCount[]> {
     return this.#call(() => this.#inspector.counts(options))
+  }
+
+  /** How far behind the queues are: the age of the oldest due job of each queue that has one. Cheap, whatever the backlog. */
+  backlog(options: { readonly queues?: readonly (AnyQueue | string)[] } = {}): Promise<Backlog[]> {
+    return this.#call(() => this.#inspector.backlog(options))
+  }
+
+  /**
+   * Follows a job: yields it as it is, and again when it has changed, and ends after it has been completed, has died or was
+   * cancelled, or when there is none with that id. Changes that follow each other fast may be shown as one.
+   * @throws PgqError INVALID_OPTION; CLOSED when this pgq is closed meanwhile; the signal's reason
+   * @example
+   * for await (const job of pgq.watch(id)) console.log(job.status, job.progress)
+   */
+  watch(id: string, options: WatchOptions = {}): AsyncGenerator<JobRecord, void, undefined> {
+    if (this.#closed) throw closed()
+    return this.#watcher.watch(id, options)
   }
 
   /** Stops jobs for good, waiting or running; a running handler's signal aborts. Returns how many were stopped. */
@@ -210,13 +243,14 @@ export class Pgq {
   async #close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop()))
     this.#closed = true
+    await this.#watcher.close()
     await Promise.allSettled(this.#calls)
     await this.#database.close()
   }
 
   /** Begins a call at once, in the same turn: an enqueue in a transaction depends on it. */
   #call<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new PgqError('CLOSED', 'this pgq was closed'))
+    if (this.#closed) return Promise.reject(closed())
     // What is returned must not count as handled by us: an error of a call that nobody awaits has to be heard.
     const call = work().finally(() => this.#calls.delete(call))
     this.#calls.add(call)
@@ -241,8 +275,11 @@ export class Pgq {
       database: modest,
       events,
       store: new HistoryStore(this.#tables),
+      answers: new AnswerStore(this.#tables),
       retention: this.#settings.retention,
     })
     return new Leader({ database, store, events, workerId, termMs: leaseMs / 2, tasks: [rescuer, historian] })
   }
 }
+
+const closed = (): PgqError => new PgqError('CLOSED', 'this pgq was closed')

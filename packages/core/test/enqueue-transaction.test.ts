@@ -262,3 +262,64 @@ test('a connection is usable after every way a transaction can end', async () =>
     ),
   ).toEqual([])
 })
+
+test.each([queue, slowly])(
+  'a client whose transaction has ended, or never began, takes no job of $name',
+  async (which) => {
+    const fresh = await freshQueue()
+    await onClient(fresh, async (tx) => {
+      await expect(fresh.pgq.enqueue(which, { n: 1 }, { tx })).rejects.toThrow(coded('TRANSACTION_CLOSED'))
+      await tx.query('BEGIN')
+      await tx.query('COMMIT')
+      await expect(fresh.pgq.enqueue(which, { n: 1 }, { tx })).rejects.toThrow(coded('TRANSACTION_CLOSED'))
+      await expect(fresh.pgq.enqueueMany(which, [{ n: 1 }], { tx })).rejects.toThrow(
+        coded('TRANSACTION_CLOSED'),
+      )
+    })
+    expect(await jobs(fresh)).toBe(0)
+  },
+)
+
+test('a BEGIN that nobody awaited is a beginning', async () => {
+  const fresh = await freshQueue()
+  await onClient(fresh, async (tx) => {
+    const begun = tx.query('BEGIN')
+    await fresh.pgq.enqueue(queue, { n: 1 }, { tx })
+    await begun
+    await tx.query('ROLLBACK')
+  })
+  expect(await jobs(fresh)).toBe(0)
+})
+
+test.each([queue, slowly])('what commits by itself may say so, and takes jobs of $name', async (which) => {
+  const fresh = await freshQueue()
+  const tx: Queryable = { query: (text, values) => fresh.pool.query(text, values), autocommit: true }
+  const inTransaction: boolean[] = []
+  fresh.pgq.events.on('job.enqueued', (event) => void inTransaction.push(event.inTransaction))
+  await fresh.pgq.enqueue(which, { n: 1 }, { tx })
+  await fresh.pgq.enqueueMany(
+    which,
+    Array.from({ length: 6_000 }, (_, n) => ({ n })),
+    { tx },
+  )
+  expect(await jobs(fresh)).toBe(6_001)
+  expect(inTransaction).toEqual([false, false])
+})
+
+test('many jobs through what commits by itself are all there or none', async () => {
+  const fresh = await freshQueue()
+  const tx: Queryable = { query: (text, values) => fresh.pool.query(text, values), autocommit: true }
+  await fresh.sql(`ALTER TABLE ${fresh.schema}.jobs_live ADD CHECK (payload ->> 'n' IS DISTINCT FROM '5999')`)
+  const payloads = Array.from({ length: 6_000 }, (_, n) => ({ n }))
+  await expect(fresh.pgq.enqueueMany(queue, payloads, { tx })).rejects.toThrow(coded('DATABASE_REJECTED'))
+  expect(await jobs(fresh)).toBe(0)
+})
+
+test('a transaction of pgq takes the queries of libraries that are built on pg', async () => {
+  const { pgq } = await freshQueue()
+  await pgq.transaction(async (tx) => {
+    const { rows, fields } = await tx.query({ text: 'SELECT $1::int AS n', rowMode: 'array' }, [7])
+    expect({ rows, names: fields.map(({ name }) => name) }).toEqual({ rows: [[7]], names: ['n'] })
+    await expect(tx.query({ text: 'COMMIT' })).rejects.toThrow(coded('INVALID_OPTION'))
+  })
+})

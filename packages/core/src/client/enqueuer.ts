@@ -11,7 +11,7 @@ import type { Tables } from '../sql/statement.ts'
 import { isRetryable } from '../store/database-error.ts'
 import type { Database, Session } from '../store/database.ts'
 import type { Queryable } from '../store/queryable.ts'
-import { guestSession, transactionOption } from './guest-session.ts'
+import { type GuestSession, guestSession } from './guest-session.ts'
 
 /** Options of an enqueue: those of the job, and the transaction to write it in. */
 export interface EnqueueOptions extends JobOptions {
@@ -71,20 +71,19 @@ export class Enqueuer {
     assertQueue(queue)
     assertJobOptions('enqueue', options, ['tx'])
     const fields = jobFields(queue, options)
-    const guest =
-      options.tx === undefined ? undefined : guestSession(transactionOption(options.tx), this.#schema)
+    const guest = this.#guest(options)
     const encoded = this.#encode(queue, payload)
     const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
     let transactionId: string | null = null
     if (checked instanceof Promise) {
       // Asked for now, while the caller's transaction is certainly still open.
-      const pinned = guest ? this.#pin(guest) : Promise.resolve(null)
+      const pinned = guest && !guest.autocommit ? this.#pin(guest) : Promise.resolve(null)
       const [id] = await Promise.all([pinned, checked])
       transactionId = id
     }
     const job: NewJob = { id: uuidv7(), fields, payloadText: encoded.text }
     if (!guest) return this.#share(queue.name, job)
-    const [result] = await this.#write(guest, queue.name, [job], transactionId, true)
+    const [result] = await this.#write(guest, queue.name, [job], transactionId, !guest.autocommit)
     return result as EnqueueResult
   }
 
@@ -106,10 +105,13 @@ export class Enqueuer {
       )
     }
     const fields = jobFields(queue, options)
-    const guest =
-      options.tx === undefined ? undefined : guestSession(transactionOption(options.tx), this.#schema)
+    const guest = this.#guest(options)
     const { jobs, pending } = this.#encodeAll(queue, payloads, fields)
     if (jobs.length === 0) return []
+    if (guest?.autocommit) {
+      await Promise.all(pending)
+      return this.#write(guest, queue.name, jobs, null, false)
+    }
     const chunks = inChunks(jobs)
     if (guest) {
       if (pending.length === 0 && chunks.length === 1) return this.#write(guest, queue.name, jobs, null, true)
@@ -120,6 +122,10 @@ export class Enqueuer {
     await Promise.all(pending)
     if (chunks.length === 1) return this.#write(this.#database, queue.name, jobs, null, false)
     return this.#database.transaction((session) => this.#writeAll(session, queue.name, chunks, null, false))
+  }
+
+  #guest({ tx }: EnqueueOptions): GuestSession | undefined {
+    return tx === undefined ? undefined : guestSession(tx, this.#schema)
   }
 
   #encode(queue: AnyQueue, payload: unknown): ReturnType<typeof encodePayload> {

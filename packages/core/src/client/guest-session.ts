@@ -6,10 +6,22 @@ import type { Queryable } from '../store/queryable.ts'
 /** The errors that a caller's own retry logic, or its ORM's, looks for by SQLSTATE: they pass as they are. */
 const PASSED_ON = new Set(['40001', '40P01', '25P02'])
 
-/** Runs our statements on a connection that belongs to the caller, in the caller's transaction. */
-export function guestSession(tx: Queryable, schema: string): Session {
+/** A connection that belongs to the caller. */
+export interface GuestSession extends Session {
+  /** Whether each statement commits by itself, so that two of them are in no transaction together. */
+  readonly autocommit: boolean
+}
+
+/**
+ * Runs our statements on a connection that belongs to the caller, in the caller's transaction.
+ * @throws PgqError INVALID_OPTION for what can't be one
+ */
+export function guestSession(given: unknown, schema: string): GuestSession {
+  const tx = transactionOption(given)
   return {
+    autocommit: tx.autocommit === true,
     run: async (statement, params) => {
+      assertOpen(tx)
       try {
         const { rows } = await tx.query(statement.text, [...statement.values(params)])
         return rows
@@ -24,9 +36,8 @@ export function guestSession(tx: Queryable, schema: string): Session {
 /**
  * Checks what was given as a transaction. A pool has `query` too, but every statement may go to another connection:
  * a job written there would survive the caller's rollback.
- * @throws PgqError INVALID_OPTION
  */
-export function transactionOption(tx: unknown): Queryable {
+function transactionOption(tx: unknown): Queryable {
   if (typeof tx !== 'object' || tx === null || !('query' in tx) || typeof tx.query !== 'function') {
     throw new PgqError(
       'INVALID_OPTION',
@@ -40,4 +51,16 @@ export function transactionOption(tx: unknown): Queryable {
     )
   }
   return tx as Queryable
+}
+
+/** A client of `pg` that still has a query to send, a BEGIN perhaps, is not ready for the next one. */
+type PgClient = Queryable & { readonly readyForQuery?: boolean }
+
+/** Without a transaction the statement would commit by itself, and the job would survive whatever the caller then does. */
+function assertOpen(tx: PgClient): void {
+  if (tx.autocommit === true || tx.readyForQuery === false || tx.getTransactionStatus?.() !== 'I') return
+  throw new PgqError(
+    'TRANSACTION_CLOSED',
+    'tx has no open transaction: it was never begun or has already ended. Await the call inside the transaction, or leave tx out',
+  )
 }

@@ -1,3 +1,4 @@
+import type { AnyQueue, PayloadOf } from './queue.ts'
 import type { JobStatus } from './status.ts'
 
 /** Any value that JSON can hold. */
@@ -37,6 +38,9 @@ export interface Job<Payload = unknown> {
   readonly createdAt: Date
   readonly scheduledFor: Date
 }
+
+/** The jobs of a queue, as its handler sees them. */
+export type JobOf<Q extends AnyQueue> = Job<PayloadOf<Q>>
 
 /** A job as one reads it back: the whole row of `pgq.jobs`. */
 export interface JobRecord<Payload = unknown, Result = unknown> {

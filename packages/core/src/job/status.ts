@@ -26,3 +26,8 @@ export const TRANSITIONS: { readonly [From in JobStatus]: readonly JobStatus[] }
   dead: ['pending'],
   cancelled: ['pending'],
 }
+
+/** Whether a job in this status has come to its end: it was completed, died or was cancelled. */
+export function hasEnded(status: JobStatus): boolean {
+  return status === 'completed' || status === 'dead' || status === 'cancelled'
+}

@@ -2,6 +2,7 @@ import type { Events } from '../events.ts'
 import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Database } from '../store/database.ts'
+import type { AnswerStore } from '../store/answer-store.ts'
 import type { HistoryStore } from '../store/history-store.ts'
 
 /** How long ended jobs are kept, in ms. */
@@ -14,6 +15,7 @@ interface Retention {
 export interface HistorianDeps {
   readonly database: Database
   readonly store: HistoryStore
+  readonly answers: AnswerStore
   readonly events: Events
   readonly retention: Retention
 }
@@ -24,7 +26,7 @@ const NEXT_BATCH_MS = 250
 /** How many rows one DELETE takes. */
 const BATCH = 1_000
 
-/** Makes the partitions of the days to come, drops those past their retention, and deletes old dead jobs in small bites. */
+/** Makes the partitions of the days to come, drops those past their retention, and deletes old dead jobs and expired answers in small bites. */
 export class Historian implements Service {
   readonly #deps: HistorianDeps
   readonly #loop: Loop
@@ -48,11 +50,12 @@ export class Historian implements Service {
   }
 
   async #pass(): Promise<number> {
-    const { database, store, events, retention } = this.#deps
+    const { database, store, answers, events, retention } = this.#deps
     await store.makeDays(database)
     const days = await store.dropDays(database, retention.completedMs)
     const jobs = await store.deleteExpired(database, retention, BATCH)
     if (days.length > 0 || jobs > 0) events.emit('history.dropped', { days, jobs })
-    return jobs >= BATCH ? NEXT_BATCH_MS : EVERY_MS
+    const expired = await answers.deleteExpired(database, BATCH)
+    return jobs >= BATCH || expired >= BATCH ? NEXT_BATCH_MS : EVERY_MS
   }
 }

@@ -1,7 +1,13 @@
 import { tables } from './0001-tables.ts'
 import { enqueueFunctions } from './0002-enqueue.ts'
 import { handWrittenChanges } from './0003-hand-written-changes.ts'
+import { idempotencyKeys } from './0004-idempotency-keys.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, in order. Append only: a released one never changes. */
-export const MIGRATIONS: readonly Migration[] = [tables, enqueueFunctions, handWrittenChanges]
+export const MIGRATIONS: readonly Migration[] = [
+  tables,
+  enqueueFunctions,
+  handWrittenChanges,
+  idempotencyKeys,
+]

@@ -40,6 +40,16 @@ LIMIT 1`,
   values: ({ id }) => [id],
 })
 
+/** Several jobs by their ids, in no order. */
+export const getJobs = (t: Tables): Statement<{ readonly ids: readonly string[] }, JobRow> => ({
+  name: 'get jobs',
+  text: `
+SELECT ${ROW}
+FROM ${t.jobs} AS job
+WHERE job.id = ANY ($1::uuid[])`,
+  values: ({ ids }) => [ids],
+})
+
 /** Which jobs are meant; null for what does not matter. */
 export interface FindParams {
   readonly ids: readonly string[] | null
@@ -125,4 +135,43 @@ WHERE ($1::text IS NULL OR job.queue_name = $1)
 GROUP BY job.queue_name, job.status
 ORDER BY job.queue_name, job.status`,
   values: ({ queue, statuses }) => [queue, statuses],
+})
+
+/**
+ * The longest due job of each queue, as its age. It steps over the claim index from one (queue, priority) to the next and
+ * reads the first entry of each, so that a backlog of a million costs no more than one of ten.
+ */
+export const oldestDue = (
+  t: Tables,
+): Statement<
+  { readonly queues: readonly string[] | null },
+  { readonly queue_name: string; readonly oldest_due_ms: string }
+> => ({
+  name: 'measure the backlog',
+  text: `
+WITH RECURSIVE level AS (
+  (SELECT job.queue_name, job.priority, job.scheduled_for
+   FROM ${t.live} AS job
+   WHERE job.status IN ('pending', 'failed')
+   ORDER BY job.queue_name, job.priority, job.scheduled_for, job.id
+   LIMIT 1)
+  UNION ALL
+  SELECT next.queue_name, next.priority, next.scheduled_for
+  FROM level
+  CROSS JOIN LATERAL (
+    SELECT job.queue_name, job.priority, job.scheduled_for
+    FROM ${t.live} AS job
+    WHERE job.status IN ('pending', 'failed')
+      AND (job.queue_name, job.priority) > (level.queue_name, level.priority)
+    ORDER BY job.queue_name, job.priority, job.scheduled_for, job.id
+    LIMIT 1
+  ) AS next
+)
+SELECT level.queue_name, ${epochMs('clock_timestamp()')} - min(${epochMs('level.scheduled_for')}) AS oldest_due_ms
+FROM level
+WHERE level.scheduled_for <= clock_timestamp()
+  AND ($1::text[] IS NULL OR level.queue_name = ANY ($1))
+GROUP BY level.queue_name
+ORDER BY level.queue_name`,
+  values: ({ queues }) => [queues],
 })

@@ -30,6 +30,7 @@ export interface Tables {
   readonly leader: string
   readonly queues: string
   readonly schedules: string
+  readonly idempotencyKeys: string
   readonly migrations: string
   /** The NOTIFY channel. A hash, because a channel name must be shorter than a schema name may be. */
   readonly channel: string
@@ -50,6 +51,7 @@ export function tablesIn(name: string): Tables {
     leader: `${schema}.leader`,
     queues: `${schema}.queues`,
     schedules: `${schema}.schedules`,
+    idempotencyKeys: `${schema}.idempotency_keys`,
     migrations: `${schema}.migrations`,
     channel: `pgq:${createHash('md5').update(name).digest('hex').slice(0, 16)}`,
   }

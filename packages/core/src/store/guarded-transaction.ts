@@ -29,9 +29,10 @@ export function guardTransaction(inner: Queryable): GuardedTransaction {
       return failure
     },
     tx: {
-      query(text, values) {
-        const refusal = refuse(text, closed)
-        const answer = refusal ? Promise.reject(refusal) : Promise.resolve(inner.query(text, values))
+      // oxlint-disable-next-line typescript/no-explicit-any -- it answers what the driver answers
+      query(...query: [any, any[]?]): Promise<any> {
+        const refusal = refuse(query[0], closed)
+        const answer = refusal ? Promise.reject(refusal) : Promise.resolve(inner.query(...query))
         underWay.add(answer)
         // A query that nobody awaits must not end the process when it fails: the transaction fails instead.
         answer.then(
@@ -57,13 +58,15 @@ export function guardTransaction(inner: Queryable): GuardedTransaction {
   }
 }
 
-function refuse(text: unknown, closed: boolean): PgqError | undefined {
+/** A query is a text, or a config of `pg` that has one. */
+function refuse(query: unknown, closed: boolean): PgqError | undefined {
   if (closed) {
     return new PgqError(
       'TRANSACTION_CLOSED',
       'the transaction has ended: await every query and every enqueue inside it',
     )
   }
+  const text = typeof query === 'object' && query !== null && 'text' in query ? query.text : query
   if (typeof text !== 'string' || !ENDS_IT.test(text)) return undefined
   return new PgqError(
     'INVALID_OPTION',

@@ -1,6 +1,16 @@
 import type { AttemptError, JobRecord, Json, Metadata } from '../job/job.ts'
 import type { JobStatus } from '../job/status.ts'
-import { type FindParams, type JobRow, countJobs, findJobIds, getJob, listJobs } from '../sql/read-jobs.ts'
+import {
+  type FindParams,
+  type JobRow,
+  countJobs,
+  findJobIds,
+  getJob,
+  getJobs,
+  listJobs,
+  oldestDue,
+} from '../sql/read-jobs.ts'
+import { jobVersions } from '../sql/watch-jobs.ts'
 import type { Tables } from '../sql/statement.ts'
 import type { Session } from './database.ts'
 
@@ -9,6 +19,13 @@ export interface JobCount {
   readonly queue: string
   readonly status: JobStatus
   readonly jobs: number
+}
+
+/** How far behind a queue is. */
+export interface Backlog {
+  readonly queue: string
+  /** How long the oldest of its jobs has been due without being claimed, in ms by the database's clock. */
+  readonly oldestDueMs: number
 }
 
 /** The statements that look and change nothing. */
@@ -21,12 +38,30 @@ export class JobReader {
       list: listJobs(tables),
       ids: findJobIds(tables),
       count: countJobs(tables),
+      many: getJobs(tables),
+      versions: jobVersions(tables),
+      backlog: oldestDue(tables),
     }
   }
 
   async get(session: Session, id: string): Promise<JobRecord | null> {
     const [row] = await session.run(this.#statements.get, { id })
     return row ? jobRecord(row) : null
+  }
+
+  async getMany(session: Session, ids: readonly string[]): Promise<JobRecord[]> {
+    return (await session.run(this.#statements.many, { ids })).map(jobRecord)
+  }
+
+  /** Which version of each job there is; a job that is gone has none. */
+  async versions(session: Session, ids: readonly string[]): Promise<Map<string, string>> {
+    const rows = await session.run(this.#statements.versions, { ids })
+    return new Map(rows.map((row) => [row.id, row.version]))
+  }
+
+  async backlog(session: Session, queues: readonly string[] | null): Promise<Backlog[]> {
+    const rows = await session.run(this.#statements.backlog, { queues })
+    return rows.map((row) => ({ queue: row.queue_name, oldestDueMs: Number(row.oldest_due_ms) }))
   }
 
   async list(session: Session, params: FindParams): Promise<JobRecord[]> {

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import os from 'node:os'
 import type pg from 'pg'
-import { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { Listener } from '../notify/listener.ts'
 import { patience, settledWithin } from '../runtime/clock.ts'
@@ -13,12 +12,12 @@ import { checkSchema } from '../store/migrator.ts'
 import { type ConnectionConfig, openClient, openPool } from '../store/pg-connection.ts'
 import { PgDatabase } from '../store/pg-database.ts'
 import { WorkerStore } from '../store/worker-store.ts'
+import { jobCancelled, leaseLost, workerStopping } from './abort-reasons.ts'
 import type { Attempt } from './attempt.ts'
 import { Claimer } from './claimer.ts'
 import type { Handler } from './handler.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Runner } from './runner.ts'
-import { leaseLost } from './lease-lost.ts'
 import { claimOf } from './settlement.ts'
 import { Settler } from './settler.ts'
 import type { WorkerSettings } from './worker-options.ts'
@@ -166,6 +165,12 @@ export class WorkerLife {
     events.emit('worker.stopped', { workerId: this.workerId })
   }
 
+  /** What it is doing. */
+  get status(): 'running' | 'paused' | 'stopping' {
+    if (this.#ending) return 'stopping'
+    return this.#heartbeat.isCurrent ? 'running' : 'paused'
+  }
+
   get #queues(): string[] {
     return this.#handlers.map((handler) => handler.queue.name)
   }
@@ -258,7 +263,7 @@ export class WorkerLife {
         const isCancelled = cancelledById.get(attempt.job.id)
         // An attempt that ended while the question was under way has settled itself.
         if (isCancelled === undefined || !this.#runner.running.has(attempt)) continue
-        attempt.abort(isCancelled ? cancelled() : leaseLost())
+        attempt.abort(isCancelled ? jobCancelled() : leaseLost())
       }
     } catch (error) {
       this.#deps.events.emit('error', { where: 'looking for lost claims', error })
@@ -278,12 +283,7 @@ export class WorkerLife {
 
   async #endRunning(): Promise<void> {
     if (await settledWithin(this.#settings.shutdownMs, this.#runner.idle())) return
-    this.#runner.abort(
-      new PgqError(
-        'WORKER_STOPPING',
-        'the worker is stopping and could not wait any longer for this attempt',
-      ),
-    )
+    this.#runner.abort(workerStopping())
     if (await settledWithin(ABORT_WAIT_MS, this.#runner.idle())) return
     this.#runner.release()
   }
@@ -294,5 +294,3 @@ export class WorkerLife {
     for (const database of databases) database.destroy()
   }
 }
-
-const cancelled = (): PgqError => new PgqError('JOB_CANCELLED', 'the job was cancelled')

@@ -3,7 +3,7 @@ import { recordValue } from '../job/recorded.ts'
 import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
-import { leaseLost } from './lease-lost.ts'
+import { leaseLost } from './abort-reasons.ts'
 import { writeWhileStanding } from './standing.ts'
 
 /** While somebody has the row locked, how long a report is worth trying, in ms. */

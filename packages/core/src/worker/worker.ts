@@ -4,12 +4,16 @@ import type { Handler } from './handler.ts'
 import { type WorkerDeps, WorkerLife } from './life.ts'
 import { assertHandlers, type WorkerOptions, type WorkerSettings, workerSettings } from './worker-options.ts'
 
+/** What a worker is doing. It is `paused`, and claims nothing, while it can't renew its lease: the database does not answer. */
+export type WorkerStatus = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping'
+
 /** Claims jobs and runs their handlers, from `start` to `stop`. Both may be called again. */
 export class Worker implements Service {
   readonly #deps: WorkerDeps
   readonly #handlers: readonly Handler[]
   readonly #settings: WorkerSettings
   #life: WorkerLife | undefined
+  #starting = false
   /** Starts and stops happen one after the other, in the order of the calls: the last one counts. */
   #queue: Promise<unknown> = Promise.resolve()
 
@@ -23,6 +27,11 @@ export class Worker implements Service {
   /** The id under which it claims jobs now; undefined while it is stopped. It is new after each start. */
   get id(): string | undefined {
     return this.#life?.workerId
+  }
+
+  /** What it is doing now. */
+  get status(): WorkerStatus {
+    return this.#life?.status ?? (this.#starting ? 'starting' : 'stopped')
   }
 
   /**
@@ -51,7 +60,8 @@ export class Worker implements Service {
     if (this.#life) return
     if (this.#deps.isClosed()) throw new PgqError('CLOSED', 'the worker cannot start: its pgq was closed')
     const life = new WorkerLife(this.#deps, this.#handlers, this.#settings)
-    await life.begin()
+    this.#starting = true
+    await life.begin().finally(() => (this.#starting = false))
     this.#life = life
     if (this.#settings.signals) for (const signal of SIGNALS) process.once(signal, this.#onSignal)
   }
