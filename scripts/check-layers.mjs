@@ -65,7 +65,7 @@ function parseFolder(pkg, folder) {
   const directory = join(pkg.directory, folder)
   if (!existsSync(directory)) return []
   return readdirSync(directory, { recursive: true })
-    .filter((name) => /\.m?[jt]s$/.test(name))
+    .filter((name) => /\.m?[jt]s$/.test(name) && !name.includes('node_modules'))
     .map((name) => parseFile(join(directory, name), folder))
 }
 

@@ -6,12 +6,13 @@ import { cancelJobs, deleteJobs, hastenJobs, redriveJobs } from '../src/sql/cont
 import { findOutcomes } from '../src/sql/find-outcomes.ts'
 import { type Claim, lostClaims } from '../src/sql/held-claims.ts'
 import { storeProgress } from '../src/sql/progress.ts'
-import { getJob } from '../src/sql/read-jobs.ts'
+import { getJob, getJobs } from '../src/sql/read-jobs.ts'
 import { rescueJobs } from '../src/sql/rescue-jobs.ts'
 import { settleCompleted } from '../src/sql/settle-completed.ts'
 import { settleEnded } from '../src/sql/settle-ended.ts'
 import { settleWaiting } from '../src/sql/settle-waiting.ts'
 import { type Statement, tablesIn } from '../src/sql/statement.ts'
+import { jobVersions } from '../src/sql/watch-jobs.ts'
 import { explain, type Explained, type PlanMode } from './support/explain.ts'
 
 /**
@@ -195,6 +196,11 @@ describe.each(Object.keys(STATISTICS))('when the analyzer %s', (moment) => {
       const plan = await explain(client, getJob(t), { id: claim.id }, mode)
       expect(plan.buffers).toBeLessThan(100)
       expect(usedIndexes(plan)).toEqual(new Set(['jobs_live_id']))
+      for (const statement of [jobVersions(t), getJobs(t)]) {
+        const watched = await explain(client, statement, { ids: [claim.id] }, mode)
+        expect(watched.buffers).toBeLessThan(100)
+        expect(usedIndexes(watched)).toEqual(new Set(['jobs_live_id']))
+      }
     })
 
     test('a rescue reads the jobs of the lost worker and no others', async () => {

@@ -222,3 +222,21 @@ test('results, progress and what the job knows of itself are stored and passed o
   })
   expect(done[0]?.job).toMatchObject({ id, queue: 'told', attempt: 1, fence: 1, metadata })
 })
+
+test('a worker says what it is doing', async () => {
+  const queue = defineQueue('status')
+  const gate = latch()
+  const worker = pgq.createWorker([handle(queue, () => gate.opened)])
+  expect(worker.status).toBe('stopped')
+  const started = worker.start()
+  await until('it starts', () => worker.status === 'starting')
+  await started
+  expect(worker.status).toBe('running')
+  await pgq.enqueue(queue, {})
+  await until('the job runs', async () => (await countOf('status', 'processing')) > 0)
+  const stopped = worker.stop()
+  await until('it stops', () => worker.status === 'stopping')
+  gate.open()
+  await stopped
+  expect(worker.status).toBe('stopped')
+})

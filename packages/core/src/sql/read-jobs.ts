@@ -40,13 +40,13 @@ LIMIT 1`,
   values: ({ id }) => [id],
 })
 
-/** Several jobs by their ids, in no order. */
+/** Several jobs by their ids, in no order: the probes of `get job`, one for each. */
 export const getJobs = (t: Tables): Statement<{ readonly ids: readonly string[] }, JobRow> => ({
   name: 'get jobs',
   text: `
 SELECT ${ROW}
-FROM ${t.jobs} AS job
-WHERE job.id = ANY ($1::uuid[])`,
+FROM unnest($1::uuid[]) AS wanted (id)
+CROSS JOIN LATERAL (SELECT job.* FROM ${t.jobs} AS job WHERE job.id = wanted.id LIMIT 1) AS job`,
   values: ({ ids }) => [ids],
 })
 
