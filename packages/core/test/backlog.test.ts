@@ -1,12 +1,10 @@
 import { expect, test } from 'vitest'
-import { defineQueue, handle } from '../src/index.ts'
+import { defineQueue } from '../src/index.ts'
 import { oldestDue } from '../src/sql/read-jobs.ts'
 import { tablesIn } from '../src/sql/statement.ts'
 import { explain } from './support/explain.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession } from './support/session.ts'
-import { latch, until } from './support/until.ts'
-import { work } from './support/work.ts'
 
 test('the backlog of a queue is the age of its oldest due job, whatever its priority', async () => {
   const { pgq, sql, schema } = await freshQueue()

@@ -74,6 +74,8 @@ test('of many at once one does the work, and the others hear that it goes on or 
   expect(await jobs(fresh)).toBe(1)
 })
 
+const mustNotBeDone = (): Promise<number> => Promise.reject(new Error('must not be done'))
+
 /** Two connections of the test, each in a transaction. */
 async function twoTransactions(
   { pool }: FreshQueue,
@@ -107,7 +109,9 @@ test('a transaction that cannot see the answer stores no second one', async () =
     await two.query('SELECT 1') // takes its snapshot
     await fresh.pgq.once({ tx: one, key: 'k' }, async () => 1)
     await one.query('COMMIT')
-    await expect(fresh.pgq.once({ tx: two, key: 'k' }, async () => 2)).rejects.toThrow()
+    await expect(fresh.pgq.once({ tx: two, key: 'k' }, async () => 2)).rejects.toThrow(
+      expect.objectContaining({ code: '40001' }),
+    )
     await two.query('ROLLBACK')
     await two.query('BEGIN')
     expect(await fresh.pgq.once({ tx: two, key: 'k' }, async () => 2)).toMatchObject({ value: 1 })
@@ -152,7 +156,6 @@ test('answers come back as they were given: as JSON', async () => {
 test('bad options are refused before anything is done', async () => {
   const fresh = await freshQueue()
   const { pgq } = fresh
-  const work = async (): Promise<number> => Promise.reject(new Error('must not be done'))
   await pgq.transaction(async (tx) => {
     for (const bad of [
       { key: '' },
@@ -162,16 +165,16 @@ test('bad options are refused before anything is done', async () => {
       { scope: 5 },
       { other: 1 },
     ]) {
-      await expect(pgq.once({ tx, key: 'k', ...(bad as object) }, work)).rejects.toThrow(
+      await expect(pgq.once({ tx, key: 'k', ...(bad as object) }, mustNotBeDone)).rejects.toThrow(
         coded('INVALID_OPTION'),
       )
     }
   })
   const autocommit: Queryable = { query: (text, values) => fresh.pool.query(text, values), autocommit: true }
   for (const tx of [fresh.pool, autocommit, {} as Queryable]) {
-    await expect(pgq.once({ tx, key: 'k' }, work)).rejects.toThrow(coded('INVALID_OPTION'))
+    await expect(pgq.once({ tx, key: 'k' }, mustNotBeDone)).rejects.toThrow(coded('INVALID_OPTION'))
   }
   const client = await fresh.pool.connect()
-  await expect(pgq.once({ tx: client, key: 'k' }, work)).rejects.toThrow(coded('TRANSACTION_CLOSED'))
+  await expect(pgq.once({ tx: client, key: 'k' }, mustNotBeDone)).rejects.toThrow(coded('TRANSACTION_CLOSED'))
   client.release()
 })
