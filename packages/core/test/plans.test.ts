@@ -196,8 +196,8 @@ describe.each(Object.keys(STATISTICS))('when the analyzer %s', (moment) => {
       const plan = await explain(client, getJob(t), { id: claim.id }, mode)
       expect(plan.buffers).toBeLessThan(100)
       expect(usedIndexes(plan)).toEqual(new Set(['jobs_live_id']))
-      const byIds: Statement<{ readonly ids: readonly string[] }, unknown>[] = [jobVersions(t), getJobs(t)]
-      for (const statement of byIds) {
+      const looks: Statement<{ readonly ids: readonly string[] }, unknown>[] = [jobVersions(t), getJobs(t)]
+      for (const statement of looks) {
         const watched = await explain(client, statement, { ids: [claim.id] }, mode)
         expect(watched.buffers).toBeLessThan(100)
         expect(usedIndexes(watched)).toEqual(new Set(['jobs_live_id']))

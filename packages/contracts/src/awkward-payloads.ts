@@ -1,0 +1,23 @@
+/** What JSON can hold and a driver may spoil: placeholders, quotes, escapes, types that look like others. */
+export const awkwardPayloads: readonly unknown[] = [
+  null,
+  true,
+  0,
+  -1.5e-7,
+  9_007_199_254_740_991,
+  '',
+  'null',
+  '{"not": "an object"}',
+  `it's a "quote" \\ with a \\\\ backslash`,
+  '$1 $2 $$ $body$ :name ?',
+  '-- no comment /* none */ ; DROP TABLE jobs',
+  'line\nbreak\r\ttab \u2028 \u007F',
+  'Grüße, 漢字, 🎉, \u0301combining',
+  [],
+  {},
+  [[[1, [null]], { a: [] }]],
+  { '': 1, $1: '?', 'key "with" \'quotes\'': { '🎉': null }, __proto__x: true },
+  '2026-02-30T25:61:61Z',
+  '\\x41',
+  'a'.repeat(100_000),
+]
