@@ -2,6 +2,8 @@
 export interface DriverClient {
   /** `pg`: what the server said last. `I` is for idle, `T` for in a transaction, `E` for in a failed one. */
   readonly getTransactionStatus?: () => string | null
+  /** `pg`: false while it waits for the server to end its answer. */
+  readonly readyForQuery?: boolean
   /** `pg`: gives the connection back to its pool; made anew each time that it is taken out. */
   readonly release?: unknown
   /** PGlite: whether the transaction has ended. */

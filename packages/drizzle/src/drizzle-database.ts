@@ -1,6 +1,7 @@
 /** What transactions are begun on: a `db` of Drizzle's, or a transaction, whose transactions are savepoints. */
 export interface DrizzleDatabase {
-  transaction(work: (tx: never) => Promise<unknown>, config?: never): Promise<unknown>
+  // oxlint-disable-next-line typescript/no-explicit-any -- the types of Drizzle's own are taken from it below
+  transaction(work: (tx: any) => Promise<any>, config?: any): Promise<any>
 }
 
 /** What a database of Drizzle's gives to the function that its `transaction` runs. */

@@ -52,6 +52,12 @@ export function handleWithDrizzle<Q extends AnyQueue, Db extends DrizzleDatabase
   options: DrizzleHandlerOptions<Db>,
 ): Handler {
   const { db, ...others } = options ?? {}
+  if (typeof run !== 'function') {
+    throw new PgqError(
+      'INVALID_OPTION',
+      `the handler of handleWithDrizzle is ${String(run)}: it must be a function (job, ctx) => …`,
+    )
+  }
   if (typeof db !== 'function') {
     throw new PgqError(
       'INVALID_OPTION',

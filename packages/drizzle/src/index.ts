@@ -10,3 +10,4 @@ export {
   type DrizzleJobContext,
   handleWithDrizzle,
 } from './handle-with-drizzle.ts'
+export { transaction, type TransactionJobs } from './transaction.ts'
