@@ -1,0 +1,46 @@
+import { type Duration, durationMs, type Pgq, type Worker } from '@pgq/core'
+import { type RequestHandler, Router } from 'express'
+import { assertPgq } from './middleware.ts'
+import { knownOptions } from './options.ts'
+import { problemType, sendProblem } from './problem.ts'
+import { Readiness } from './readiness.ts'
+
+/** Options of `healthRouter`. */
+export interface HealthOptions {
+  /** Workers of this process: it is ready while all of them run. */
+  readonly workers?: readonly Worker[]
+  /** How long the database may take to answer, 1 ms to 1 m. @default 2s */
+  readonly timeout?: Duration
+  /** How long an answer of the database counts, 0 to 1 m: however often one asks, it is looked at no more often. @default 1s */
+  readonly cacheFor?: Duration
+}
+
+/**
+ * Routes for whoever watches over the process. `GET /livez` is 200 as long as the process can answer at all. `GET /readyz` is 200 when it
+ * should be given work, and 503 when it shuts down, when its database can't be reached or has no schema that fits, and when
+ * a worker does not run.
+ * @throws PgqError INVALID_OPTION
+ */
+export function healthRouter(pgq: Pgq, options: HealthOptions = {}): Router {
+  assertPgq('healthRouter', pgq)
+  knownOptions('healthRouter', options, ['workers', 'timeout', 'cacheFor'])
+  const readiness = new Readiness(pgq, {
+    workers: options.workers ?? [],
+    timeoutMs: durationMs('timeout', options.timeout ?? '2s', { min: 1, max: 60_000 }),
+    cacheMs: durationMs('cacheFor', options.cacheFor ?? '1s', { max: 60_000 }),
+  })
+  const router = Router()
+  router.get('/livez', live)
+  router.get('/readyz', async (_req, res) => {
+    const { isReady, checks } = await readiness.look()
+    if (isReady) res.set('Cache-Control', 'no-store').json({ status: 'ok', checks })
+    else sendProblem(res, { ...NOT_READY, checks }, 1)
+  })
+  return router
+}
+
+const live: RequestHandler = (_req, res) => {
+  res.set('Cache-Control', 'no-store').json({ status: 'ok' })
+}
+
+const NOT_READY = { type: problemType('not-ready'), status: 503, title: 'Not ready' }

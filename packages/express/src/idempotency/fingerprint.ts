@@ -1,0 +1,28 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { Request } from 'express'
+
+/**
+ * What makes two requests the same one: the method, the path with its query, and the body as the body parser made it. The
+ * order of members in a JSON object doesn't count.
+ */
+export function requestFingerprint(req: Request): string {
+  const hash = createHash('sha256')
+  hash.update(`${req.method}\n${req.originalUrl}\n`)
+  addBody(hash, req.body)
+  return hash.digest('base64url')
+}
+
+function addBody(hash: Hash, body: unknown): void {
+  if (body === undefined) hash.update('none')
+  else if (body instanceof Uint8Array) hash.update('bytes\n').update(body)
+  else hash.update('value\n').update(JSON.stringify(body, inOrder) ?? '')
+}
+
+/** Arrays keep their order, members of objects are sorted. */
+function inOrder(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  // No prototype: a member called __proto__ must be a member like any other.
+  const sorted: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+  for (const key of Object.keys(value).toSorted()) sorted[key] = (value as Record<string, unknown>)[key]
+  return sorted
+}

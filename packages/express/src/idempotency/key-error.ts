@@ -1,0 +1,34 @@
+import { type Problem, problemType } from '../problem.ts'
+
+/** A request was refused for its `Idempotency-Key`. `problems()` answers with 400; nothing was done. */
+export class IdempotencyKeyError extends Error {
+  override readonly name = 'IdempotencyKeyError'
+  /** What the client is told. */
+  readonly problem: Problem
+
+  constructor(kind: 'missing' | 'malformed') {
+    const problem = PROBLEMS[kind]
+    super(`${problem.title}: ${problem.detail}`)
+    this.problem = problem
+  }
+}
+
+/** Tells the error by its shape, so that one of another copy of the package is known too. */
+export function isKeyError(error: unknown): error is IdempotencyKeyError {
+  return error instanceof Error && error.name === 'IdempotencyKeyError' && 'problem' in error
+}
+
+const PROBLEMS = {
+  missing: {
+    type: problemType('idempotency-key-missing'),
+    status: 400,
+    title: 'The Idempotency-Key header is missing',
+    detail: 'Send a new key with each new request, such as a UUID, and the same one when you send it again.',
+  },
+  malformed: {
+    type: problemType('idempotency-key-malformed'),
+    status: 400,
+    title: 'The Idempotency-Key header is malformed',
+    detail: 'It must be one string of 1 to 255 printable ASCII characters, such as "8e03978e-40d5-43dd".',
+  },
+} as const satisfies Record<string, Problem>

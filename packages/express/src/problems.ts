@@ -1,0 +1,70 @@
+import { isPgqError } from '@pgq/core'
+import type { ErrorRequestHandler, Request } from 'express'
+import { isKeyError } from './idempotency/key-error.ts'
+import { functionOption, knownOptions } from './options.ts'
+import { type Problem, problemType, sendProblem } from './problem.ts'
+import { problemOfPgqError } from './problem-types.ts'
+
+/** Options of `problems`. */
+export interface ProblemsOptions {
+  /**
+   * Told of every error that is answered with a status of 500 or more: the client hears nothing of what happened, so
+   * somebody else should. @default writes it to the console, as Express does
+   */
+  readonly onError?: (error: unknown, req: Request) => void
+}
+
+/** What Express's body parsers refuse, by the `type` of their errors. The messages are not passed on: they quote the body. */
+const BODY_ERRORS: { readonly [type: string]: { readonly status: number; readonly title: string } } = {
+  'entity.parse.failed': { status: 400, title: 'The body is not what its Content-Type says' },
+  'entity.too.large': { status: 413, title: 'The body is too large' },
+  'entity.verify.failed': { status: 403, title: 'The body was not accepted' },
+  'parameters.too.many': { status: 413, title: 'The body has too many parameters' },
+  'querystring.parse.rangeError': { status: 400, title: 'The body is nested too deeply' },
+  'request.aborted': { status: 400, title: 'The request was aborted' },
+  'request.size.invalid': { status: 400, title: 'The length of the body is not its Content-Length' },
+  'charset.unsupported': { status: 415, title: 'The charset of the body is not supported' },
+  'encoding.unsupported': { status: 415, title: 'The Content-Encoding of the body is not supported' },
+}
+
+/**
+ * The error middleware: answers errors of pgq and of the body parsers with RFC 9457 problem details, and passes everything
+ * else on. Add it after all routes. Details of errors with a status of 500 or more stay on the server.
+ * @throws PgqError INVALID_OPTION
+ */
+export function problems(options: ProblemsOptions = {}): ErrorRequestHandler {
+  knownOptions('problems', options, ['onError'])
+  functionOption('onError', options.onError)
+  const tell = options.onError ?? ((error: unknown) => console.error(error))
+  return (error: unknown, req, res, next) => {
+    const found = problemOf(error)
+    if (found && found.problem.status >= 500) tell(error, req)
+    // A response that has begun can only be broken off, which is what Express does with it.
+    if (!found || res.headersSent) return next(error)
+    sendProblem(res, found.problem, found.retryAfter)
+  }
+}
+
+function problemOf(error: unknown): { problem: Problem; retryAfter: number | undefined } | undefined {
+  if (isPgqError(error)) return problemOfPgqError(error)
+  if (isKeyError(error)) return { problem: error.problem, retryAfter: undefined }
+  const known = bodyProblem(error) ?? pathProblem(error)
+  return known && { problem: known, retryAfter: undefined }
+}
+
+function bodyProblem(error: unknown): Problem | undefined {
+  if (!(error instanceof Error) || !('type' in error) || !('status' in error)) return undefined
+  const { type } = error
+  const known = typeof type === 'string' && Object.hasOwn(BODY_ERRORS, type) ? BODY_ERRORS[type] : undefined
+  return known && { type: problemType('unreadable-body'), ...known }
+}
+
+/** A path such as `/jobs/%zz`, which the router can't decode. */
+function pathProblem(error: unknown): Problem | undefined {
+  if (!(error instanceof URIError && 'status' in error && error.status === 400)) return undefined
+  return {
+    type: problemType('unreadable-path'),
+    status: 400,
+    title: 'The path of the request cannot be decoded',
+  }
+}

@@ -1,0 +1,96 @@
+import type { Server } from 'node:http'
+import { type Duration, durationMs, type Pgq, PgqError, type Worker } from '@pgq/core'
+import { assertPgq } from './middleware.ts'
+import { functionOption, knownOptions, shown } from './options.ts'
+
+/** The steps, in their order. */
+export const SHUTDOWN_STEPS = [
+  'readiness',
+  'claiming',
+  'streams',
+  'server',
+  'drain',
+  'close',
+  'pools',
+] as const
+
+/** A step is told when it is over. */
+export interface ShutdownStep {
+  /**
+   * `readiness`: `/readyz` answers 503. `claiming`: the workers take no more jobs. `streams`: the streams of progress are
+   * closed. `server`: the last request is answered. `drain`: running jobs have ended or were given back. `close`: pgq is closed. `pools`: so are
+   * your pools.
+   */
+  readonly step: (typeof SHUTDOWN_STEPS)[number]
+  /** Since the shutdown began. */
+  readonly elapsedMs: number
+  /** True when it was not over in time, and the shutdown went on without it. */
+  readonly late: boolean
+  /** Why it failed, if it did. The shutdown goes on. */
+  readonly error?: unknown
+}
+
+/** How a shutdown went. */
+export interface ShutdownReport {
+  /** Whether every step was over in time and none has failed. */
+  readonly clean: boolean
+  readonly elapsedMs: number
+  readonly steps: readonly ShutdownStep[]
+}
+
+/** Options of `gracefulShutdown`. */
+export interface ShutdownOptions {
+  /** What `app.listen(…)` or `http.createServer(app)` returned. */
+  readonly server: Server
+  readonly pgq: Pgq
+  /** The workers of this process: those that are not named stop only when `pgq` is closed, after the last request. */
+  readonly workers?: readonly Worker[]
+  /** What else is to be closed, in the end: pools of the application, and everything that has `end()`. */
+  readonly pools?: readonly { end(): Promise<unknown> }[]
+  /**
+   * How long all of it may take, 1 ms to 24 d. Keep it above the `shutdownTimeout` of the workers (25 s by default) and below what
+   * the process is given before it is killed (30 s by default in Kubernetes). @default 28s
+   */
+  readonly timeout?: Duration
+  /** How long to go on taking requests after readiness is gone, until load balancers know; a part of `timeout`. @default 0 */
+  readonly readinessDelay?: Duration
+  /** The signals to shut down on; none for `[]`. A second one, a quarter of a second or more after the first, ends the process at once. @default SIGTERM and SIGINT */
+  readonly signals?: readonly NodeJS.Signals[]
+  /** Told of each step. */
+  readonly onStep?: (step: ShutdownStep) => void
+}
+
+/** The options with their defaults. */
+export interface ShutdownSettings {
+  readonly server: Server
+  readonly pgq: Pgq
+  readonly workers: readonly Worker[]
+  readonly pools: readonly { end(): Promise<unknown> }[]
+  readonly timeoutMs: number
+  readonly readinessDelayMs: number
+  readonly signals: readonly NodeJS.Signals[]
+  readonly onStep: (step: ShutdownStep) => void
+}
+
+const KNOWN = ['server', 'pgq', 'workers', 'pools', 'timeout', 'readinessDelay', 'signals', 'onStep']
+
+/**
+ * Checks the options.
+ * @throws PgqError INVALID_OPTION
+ */
+export function shutdownSettings(options: ShutdownOptions): ShutdownSettings {
+  knownOptions('gracefulShutdown', options, KNOWN)
+  assertPgq('gracefulShutdown', options.pgq)
+  functionOption('onStep', options.onStep)
+  const { server, pgq, workers = [], pools = [], signals = ['SIGTERM', 'SIGINT'] } = options
+  if (typeof server?.closeIdleConnections !== 'function') {
+    throw new PgqError(
+      'INVALID_OPTION',
+      `server is ${shown(server)}: it must be the server that app.listen(…) returned, not the app`,
+    )
+  }
+  const timeoutMs = durationMs('timeout', options.timeout ?? '28s', { min: 1, max: 2 ** 31 - 1 })
+  const readinessDelayMs = durationMs('readinessDelay', options.readinessDelay ?? 0, { max: timeoutMs })
+  const onStep = options.onStep ?? (() => {})
+  return { server, pgq, workers, pools, timeoutMs, readinessDelayMs, signals, onStep }
+}
