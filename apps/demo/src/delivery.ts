@@ -1,46 +1,47 @@
-import type { Pgq } from '@pgq/core'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { receiveWebhook } from './receive-webhook.ts'
 import type { Webhook } from './webhook-file.ts'
 
 /** How many webhooks come in each second: slow enough that the queue can be watched while it works. */
 const PER_SECOND = 160
-/** How many transactions are open at once, at most. */
+/** How many requests are under way at once, at most. */
 const AT_ONCE = 10
-/** Every so many transactions one is rolled back on purpose. */
-const ROLL_BACK_EVERY = 40
-
 /** The providers' side: sends all webhooks, as they would come in over some seconds. */
 export class Delivery {
   committed = 0
   rolledBack = 0
-  readonly #pgq: Pgq
+  readonly #url: string
   readonly #webhooks: readonly Webhook[]
 
-  constructor(pgq: Pgq, webhooks: readonly Webhook[]) {
-    this.#pgq = pgq
+  /** `url` is where the shop takes webhooks. */
+  constructor(url: string, webhooks: readonly Webhook[]) {
+    this.#url = url
     this.#webhooks = webhooks
   }
 
   /** Sends them. A webhook whose transaction was rolled back is not sent again, which a real provider would do. */
   async run(signal: AbortSignal): Promise<void> {
     const startedMs = performance.now()
-    const arriving = this.#webhooks.entries() // shared: each line takes the next webhook that nobody has
+    const leaving = this.#webhooks.entries() // shared: each line takes the next webhook that nobody has
     const line = async (): Promise<void> => {
-      for (const [index, webhook] of arriving) {
+      for (const [index, webhook] of leaving) {
         const dueMs = startedMs + (index * 1_000) / PER_SECOND
         await sleep(Math.max(0, dueMs - performance.now()))
-        signal.throwIfAborted()
-        await this.#receive(index, webhook)
+        await this.#send(webhook, signal)
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, line))
   }
 
-  async #receive(index: number, webhook: Webhook): Promise<void> {
-    const fail = (index + 1) % ROLL_BACK_EVERY === 0
-    const committed = await receiveWebhook(this.#pgq, webhook, { fail })
-    if (committed) this.committed++
-    else this.rolledBack++
+  async #send({ id, provider, receivedAt, headers, body }: Webhook, signal: AbortSignal): Promise<void> {
+    const response = await fetch(new URL(`/webhooks/${provider}`, this.#url), {
+      method: 'POST',
+      headers: { ...headers, 'webhook-id': id, 'webhook-received-at': receivedAt },
+      body,
+      signal,
+    })
+    await response.arrayBuffer() // frees the connection for the next one
+    if (response.status === 202) this.committed++
+    else if (response.status === 503) this.rolledBack++
+    else throw new Error(`the shop answered webhook ${id} with ${response.status} ${response.statusText}`)
   }
 }

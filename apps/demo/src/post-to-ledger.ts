@@ -1,26 +1,32 @@
-import { DeadJob, type Handler, handle, type Queryable } from '@pgq/core'
+import { DeadJob, type Handler } from '@pgq/core'
+import { handleWithDrizzle } from '@pgq/drizzle'
+import { type SQL, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
 import { exchangeRate } from './exchange-rate.ts'
 import { MalformedEvent, type Movement, readPaymentEvent } from './payment-event.ts'
 import { paymentWebhooks } from './payment-webhooks.ts'
+import { ledgerPostings } from './shop.ts'
 
 /** How many webhooks one worker process handles at once. */
 const CONCURRENCY = 20
 
 /**
- * The handler: reads the event, asks the exchange, writes the posting. It is transactional, so that the posting and the
- * completion of the job commit together: however often it runs, there is one posting.
+ * The handler: reads the event, asks the exchange, writes the posting. Its transaction completes the job as well: however
+ * often it runs, there is one posting.
  */
 export function postToLedger(exchangeUrl: string): Handler {
-  return handle(
+  return handleWithDrizzle(
     paymentWebhooks,
     async (job, ctx) => {
       const { webhookId, provider, body } = job.payload
       const movement = movementOrDead(provider, body)
       const { currency } = movement
       const rate = await exchangeRate(exchangeUrl, { currency, webhookId, signal: ctx.signal })
-      await writePosting(ctx.tx, webhookId, movement, rate)
+      await ctx.tx
+        .insert(ledgerPostings)
+        .values({ webhookId, ...movement, amountEur: inEuros(movement, rate) })
     },
-    { transactional: true, concurrency: CONCURRENCY },
+    { db: (client) => drizzle({ client }), concurrency: CONCURRENCY },
   )
 }
 
@@ -34,18 +40,9 @@ function movementOrDead(provider: 'stripe' | 'adyen', body: string): Movement {
   }
 }
 
-async function writePosting(
-  tx: Queryable,
-  webhookId: string,
-  { kind, amountMinor, currency }: Movement,
-  rate: number,
-): Promise<void> {
-  const amount = amountMinor / 10 ** minorDigits(currency)
-  await tx.query(
-    `INSERT INTO pgq_demo_shop.ledger_postings (webhook_id, kind, amount_minor, currency, amount_eur)
-     VALUES ($1, $2, $3, $4, round($5::numeric, 2))`,
-    [webhookId, kind, amountMinor, currency, amount * rate],
-  )
+/** Rounded by PostgreSQL, which counts in decimals. */
+function inEuros({ amountMinor, currency }: Movement, rate: number): SQL {
+  return sql`round(${(amountMinor / 10 ** minorDigits(currency)) * rate}::numeric, 2)`
 }
 
 /** Two for most currencies; the yen has none, the Kuwaiti dinar has three. */

@@ -1,10 +1,12 @@
 import { createPgq } from '@pgq/core'
+import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { Cleanup } from './cleanup.ts'
 import { Crash } from './crash.ts'
 import { openDatabase } from './database.ts'
 import { type DeadWebhook, readDeadWebhooks } from './dead-webhooks.ts'
 import { Delivery } from './delivery.ts'
+import { Endpoint } from './endpoint.ts'
 import { FlakyExchange } from './flaky-exchange.ts'
 import { QUEUE_SCHEMA } from './payment-webhooks.ts'
 import { readProgress } from './progress.ts'
@@ -12,6 +14,7 @@ import { readReport, type Report } from './report.ts'
 import type { Screen } from './screen.ts'
 import { createShop, dropEverything } from './shop.ts'
 import { watch } from './watch.ts'
+import { Mishap, webhookApi } from './webhook-api.ts'
 import { readWebhooks } from './webhook-file.ts'
 import { WorkerProcess } from './worker-process.ts'
 
@@ -25,6 +28,8 @@ export interface Outcome extends Report {
 
 /** How long the queue waits for a sign of life of a worker: much shorter than usual, so that the rescue can be watched. */
 const LEASE_MS = 2_000
+/** Every so many webhooks one has its transaction rolled back on purpose. */
+const MISHAP_EVERY = 40
 
 /** Runs the demo from the empty database to the report, and leaves nothing behind. Rejects when `signal` aborts. */
 export async function runDemo(screen: Screen, signal: AbortSignal): Promise<Outcome> {
@@ -67,7 +72,14 @@ async function play(screen: Screen, signal: AbortSignal, cleanup: Cleanup): Prom
   signal.throwIfAborted()
   screen.say(`Worker 1 is process ${first.pid}, worker 2 is process ${second.pid}. The webhooks come in.\n`)
 
-  const delivery = new Delivery(pgq, webhooks)
+  const unlucky = new Set(webhooks.filter((_, index) => (index + 1) % MISHAP_EVERY === 0).map(({ id }) => id))
+  const beforeCommit = (id: string): void => {
+    if (unlucky.has(id)) throw new Mishap('rolled back on purpose')
+  }
+  const endpoint = await Endpoint.open(webhookApi({ pgq, db: drizzle({ client: pool }), beforeCommit }))
+  cleanup.add(() => endpoint.close())
+
+  const delivery = new Delivery(endpoint.url, webhooks)
   const crash = new Crash(first, pool)
   const over = new AbortController()
   const stop = AbortSignal.any([signal, over.signal])

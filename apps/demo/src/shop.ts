@@ -1,8 +1,37 @@
 import type { Queryable } from '@pgq/core'
+import { sql } from 'drizzle-orm'
+import { bigint, jsonb, numeric, pgSchema, text, timestamp } from 'drizzle-orm/pg-core'
+
+/** The schema of the shop whose webhooks these are. */
+const shop = pgSchema('pgq_demo_shop')
+
+/** Every webhook that was received, as it came in. */
+export const webhooks = shop.table('webhooks', {
+  id: text('id').primaryKey(),
+  provider: text('provider').notNull(),
+  receivedAt: timestamp('received_at', { withTimezone: true, mode: 'string' }).notNull(),
+  headers: jsonb('headers').notNull(),
+  body: text('body').notNull(),
+})
+
+/** What the ledger knows of them. */
+export const ledgerPostings = shop.table('ledger_postings', {
+  id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  webhookId: text('webhook_id')
+    .notNull()
+    .references(() => webhooks.id),
+  kind: text('kind').notNull(),
+  amountMinor: bigint('amount_minor', { mode: 'number' }).notNull(),
+  currency: text('currency').notNull(),
+  amountEur: numeric('amount_eur').notNull(),
+  postedAt: timestamp('posted_at', { withTimezone: true })
+    .notNull()
+    .default(sql`clock_timestamp()`),
+})
 
 /**
- * The business tables. `ledger_postings.webhook_id` is not unique, which in a real shop it would be: a posting that is
- * made twice shall be counted here, not prevented.
+ * The same as SQL, which an application leaves to drizzle-kit. `ledger_postings.webhook_id` is not unique, which in a real
+ * shop it would be: a posting that is made twice shall be counted here, not prevented.
  */
 const TABLES = `
 CREATE SCHEMA pgq_demo_shop;
@@ -26,7 +55,7 @@ CREATE TABLE pgq_demo_shop.ledger_postings (
 );
 `
 
-/** Makes the tables of the shop whose webhooks these are. */
+/** Makes the tables of the shop. */
 export async function createShop(database: Queryable): Promise<void> {
   await database.query(TABLES)
 }

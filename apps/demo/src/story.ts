@@ -7,8 +7,8 @@ import type { Screen } from './screen.ts'
 /** What is said before anything happens. */
 export function tellBeginning(screen: Screen): void {
   screen.say('\npgq demo: 1,000 payment webhooks, two worker processes, one kill -9\n', 'title')
-  screen.say(`Each webhook is stored and enqueued in one transaction. The workers ask a flaky service for an exchange
-rate, and write a ledger posting in the transaction that completes the job.
+  screen.say(`Each webhook comes in at a route of Express, which stores and enqueues it in one transaction of Drizzle. The workers
+ask a flaky service for an exchange rate, and write a ledger posting in the transaction that completes the job.
 `)
 }
 
