@@ -26,6 +26,7 @@ const layers = {
 }
 const grounded = Object.keys(layers)
 layers.pgq = grounded
+layers.options = ['errors', 'runtime']
 layers.index = [...grounded, 'pgq']
 
 const sqlLayers = ['sql', 'migrations']

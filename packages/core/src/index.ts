@@ -13,7 +13,7 @@ export {
   type ResultOf,
 } from './job/queue.ts'
 export { type Schema, type } from './job/schema.ts'
-export { type Duration, type DurationBounds, durationMs, type DurationUnit } from './runtime/duration.ts'
+export { type Duration, durationMs, type DurationUnit } from './runtime/duration.ts'
 
 // Enqueue
 export type { EnqueueOptions, EnqueueResult } from './client/enqueuer.ts'

@@ -13,6 +13,24 @@ export function integerOption(option: string, value: unknown, min: number, max: 
 }
 
 /**
+ * Checks a switch.
+ * @throws PgqError INVALID_OPTION
+ */
+export function flagOption(option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new PgqError('INVALID_OPTION', `${option} is ${show(value)}: it must be true or false`)
+}
+
+/**
+ * Checks a function.
+ * @throws PgqError INVALID_OPTION
+ */
+export function functionOption<F>(option: string, value: F): F {
+  if (typeof value === 'function') return value
+  throw new PgqError('INVALID_OPTION', `${option} is ${show(value)}: it must be a function`)
+}
+
+/**
  * Refuses misspelt options: a queue that silently ignores `maxAttemps` is a queue that retries the wrong number of times.
  * @throws PgqError INVALID_OPTION naming the option and the known ones
  */

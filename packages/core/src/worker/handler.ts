@@ -1,7 +1,7 @@
 import { PgqError, show } from '../errors.ts'
 import type { Job, Json } from '../job/job.ts'
 import { type AnyQueue, assertQueue, type PayloadOf, type ResultOf } from '../job/queue.ts'
-import { integerOption, knownOptions } from '../runtime/options.ts'
+import { flagOption, integerOption, knownOptions } from '../runtime/options.ts'
 import type { Transaction } from '../store/queryable.ts'
 
 /** What a handler gets beside its job. */
@@ -78,13 +78,10 @@ export function handle<Q extends AnyQueue>(
   }
   knownOptions('handle', options, ['concurrency', 'transactional'])
   const { concurrency = 10, transactional = false } = options
-  if (typeof transactional !== 'boolean') {
-    throw new PgqError('INVALID_OPTION', `transactional is ${show(transactional)}: it must be true or false`)
-  }
   return Object.freeze({
     queue,
     concurrency: integerOption('concurrency', concurrency, 1, 10_000),
-    transactional,
+    transactional: flagOption('transactional', transactional),
     run,
   })
 }

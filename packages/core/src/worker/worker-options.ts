@@ -1,7 +1,7 @@
 import os from 'node:os'
 import { PgqError, show } from '../errors.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
-import { integerOption, knownOptions, textOption } from '../runtime/options.ts'
+import { flagOption, integerOption, knownOptions, textOption } from '../runtime/options.ts'
 import type { Handler } from './handler.ts'
 
 /** How a worker works. Every default is the recommended setting. */
@@ -64,9 +64,9 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     leaseMs: durationMs('lease', lease, { min: 1_000, max: 600_000 }),
     pollMs: durationMs('pollInterval', pollInterval, { min: 20, max: 300_000 }),
     shutdownMs: durationMs('shutdownTimeout', shutdownTimeout, { max: 86_400_000 }),
-    listen: flag('listen', options.listen ?? true),
-    maintenance: flag('maintenance', options.maintenance ?? true),
-    signals: flag('signals', options.signals ?? false),
+    listen: flagOption('listen', options.listen ?? true),
+    maintenance: flagOption('maintenance', options.maintenance ?? true),
+    signals: flagOption('signals', options.signals ?? false),
   }
 }
 
@@ -97,9 +97,4 @@ export function assertHandlers(handlers: readonly Handler[]): void {
       )
     names.add(name)
   }
-}
-
-function flag(option: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value
-  throw new PgqError('INVALID_OPTION', `${option} is ${show(value)}: it must be true or false`)
 }

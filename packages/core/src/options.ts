@@ -1,0 +1,3 @@
+/** How pgq's packages check what they are given, so that every refusal reads alike. For packages that build on this one. */
+export { show } from './errors.ts'
+export { flagOption, functionOption, integerOption, knownOptions, textOption } from './runtime/options.ts'
