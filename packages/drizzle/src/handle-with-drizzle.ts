@@ -8,12 +8,13 @@ import {
   type PayloadOf,
   PgqError,
   type ResultOf,
+  type TransactionalJobContext,
 } from '@pgq/core'
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
 import type { DrizzleDatabase, TransactionOf } from './drizzle-database.ts'
 import { TransactionClient } from './transaction-client.ts'
 
-/** What a handler of `handleWithDrizzle` gets beside its job. */
+/** What a handler with Drizzle gets beside its job. */
 export interface DrizzleJobContext<Db extends DrizzleDatabase> extends JobContext {
   /**
    * A transaction of your Drizzle: what is written through it and the completion of the job commit together, or not at
@@ -22,58 +23,67 @@ export interface DrizzleJobContext<Db extends DrizzleDatabase> extends JobContex
   readonly tx: TransactionOf<Db>
 }
 
-/** How a worker runs a handler, and how its Drizzle is made. */
-export interface DrizzleHandlerOptions<Db extends DrizzleDatabase> extends Omit<
-  HandlerOptions,
-  'transactional'
-> {
+/** `handle`, with handlers whose transaction is one of Drizzle's. */
+export interface HandleWithDrizzle<Db extends DrizzleDatabase> {
   /**
-   * Makes the Drizzle of one attempt: `(client) => drizzle({ client, schema })`, with the `drizzle` of
-   * `drizzle-orm/node-postgres`, since that is what workers speak, whatever the rest of the application uses. It is called
-   * for each attempt, and must not open anything.
+   * Ties a function to a queue, as core's `handle` does. Give what it returns to `createWorker`.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
-  readonly db: (client: NodePgClient) => Db
+  <Q extends AnyQueue>(
+    queue: Q,
+    run: (job: Job<PayloadOf<Q>>, ctx: DrizzleJobContext<Db>) => ResultOf<Q> | Promise<ResultOf<Q>>,
+    options?: Omit<HandlerOptions, 'transactional'>,
+  ): Handler
 }
 
 /**
- * Ties a function to a queue, as `handle` does, in a transaction of Drizzle's that completes the job: its database effects
- * happen exactly once. Give what it returns to `createWorker`.
+ * Makes a `handle` whose handlers run in a transaction of your Drizzle that completes the job: what they write through
+ * `ctx.tx` happens exactly once. `ctx.tx.rollback()` fails the attempt as any error does; nested transactions are
+ * savepoints, and can be rolled back alone.
  *
- * `ctx.tx.rollback()` fails the attempt as any error does. Nested transactions are savepoints, and can be rolled back alone.
- * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+ * `db` makes the Drizzle of one attempt on the connection that it is given, and must not open anything. It is that of
+ * `drizzle-orm/node-postgres`, since that is what workers speak, whatever the rest of the application uses.
+ * @throws PgqError INVALID_OPTION
  * @example
- * handleWithDrizzle(postings, async (job, { tx }) => {
+ * const handle = handleWithDrizzle((client) => drizzle({ client, schema }))
+ * const posting = handle(postings, async (job, { tx }) => {
  *   await tx.insert(ledger).values({ paymentId: job.payload.paymentId, amount: job.payload.amount })
- * }, { db: (client) => drizzle({ client, schema }) })
+ * })
  */
-export function handleWithDrizzle<Q extends AnyQueue, Db extends DrizzleDatabase>(
-  queue: Q,
-  run: (job: Job<PayloadOf<Q>>, ctx: DrizzleJobContext<Db>) => ResultOf<Q> | Promise<ResultOf<Q>>,
-  options: DrizzleHandlerOptions<Db>,
-): Handler {
-  const { db, ...others } = options ?? {}
-  if (typeof run !== 'function') {
-    throw new PgqError(
-      'INVALID_OPTION',
-      `the handler of handleWithDrizzle is ${String(run)}: it must be a function (job, ctx) => …`,
-    )
+export function handleWithDrizzle<Db extends DrizzleDatabase>(
+  db: (client: NodePgClient) => Db,
+): HandleWithDrizzle<Db> {
+  assertFunction('db of handleWithDrizzle', db, '(client) => drizzle({ client, schema })')
+  return (queue, run, options = {}) => {
+    assertFunction(`the handler of queue ${JSON.stringify(queue?.name)}`, run, '(job, ctx) => …')
+    if ('transactional' in options) {
+      throw new PgqError(
+        'INVALID_OPTION',
+        'a handler with Drizzle is transactional in any case: leave the option out',
+      )
+    }
+    return handle(queue, (job, ctx) => inDrizzle(db, ctx, (own) => run(job, own)), {
+      ...options,
+      transactional: true,
+    })
   }
-  if (typeof db !== 'function') {
-    throw new PgqError(
-      'INVALID_OPTION',
-      `db of handleWithDrizzle is ${String(db)}: it must be a function (client) => drizzle({ client })`,
-    )
-  }
-  return handle(
-    queue,
-    async (job, ctx) => {
-      const client = new TransactionClient(ctx.tx)
-      const inTransaction = (tx: TransactionOf<Db>): Promise<ResultOf<Q>> =>
-        client.around(async () => run(job, withTransaction(ctx, tx)))
-      return db(client as unknown as NodePgClient).transaction(inTransaction as never) as Promise<ResultOf<Q>>
-    },
-    { ...others, transactional: true },
-  )
+}
+
+/** Lets Drizzle make its transaction of the one that core has opened, or will with the first query. */
+function inDrizzle<Db extends DrizzleDatabase, Result>(
+  db: (client: NodePgClient) => Db,
+  ctx: TransactionalJobContext,
+  run: (ctx: DrizzleJobContext<Db>) => Result | Promise<Result>,
+): Promise<Result> {
+  const client = new TransactionClient(ctx.tx)
+  return db(client as unknown as NodePgClient).transaction((tx: TransactionOf<Db>) =>
+    client.around(async () => run(withTransaction(ctx, tx))),
+  ) as Promise<Result>
+}
+
+function assertFunction(what: string, value: unknown, like: string): void {
+  if (typeof value === 'function') return
+  throw new PgqError('INVALID_OPTION', `${what} is ${String(value)}: it must be a function ${like}`)
 }
 
 /** The signal is made when somebody asks for it, so it is passed on by a getter. */

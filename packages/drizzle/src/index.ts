@@ -5,9 +5,5 @@ export { type JobColumns, jobs, jobsIn, type JobsView } from './jobs.ts'
 export { jobsOf, type JobsOf, type JobsOfOptions } from './jobs-of.ts'
 export type { Stored } from './stored.ts'
 export type { DrizzleDatabase, TransactionConfigOf, TransactionOf } from './drizzle-database.ts'
-export {
-  type DrizzleHandlerOptions,
-  type DrizzleJobContext,
-  handleWithDrizzle,
-} from './handle-with-drizzle.ts'
+export { type DrizzleJobContext, handleWithDrizzle, type HandleWithDrizzle } from './handle-with-drizzle.ts'
 export { transaction, type TransactionJobs } from './transaction.ts'

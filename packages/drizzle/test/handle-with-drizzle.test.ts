@@ -13,6 +13,8 @@ type Tx = Parameters<Parameters<ReturnType<typeof drizzle>['transaction']>[0]>[0
 
 const posts = defineQueue('post', { payload: type<{ amount: number }>(), backoff: () => 0, maxAttempts: 2 })
 
+const handle = handleWithDrizzle((client) => drizzle({ client }))
+
 /** A queue with a ledger, and a way to run one job through a handler to its end. */
 async function freshLedger() {
   const fresh = await freshQueue('node-postgres')
@@ -22,7 +24,7 @@ async function freshLedger() {
   })
   const handler = (
     run: (tx: Tx, job: { id: string; attempt: number; payload: { amount: number } }) => unknown,
-  ) => handleWithDrizzle(posts, (job, { tx }) => run(tx, job), { db: (client) => drizzle({ client }) })
+  ) => handle(posts, (job, { tx }) => run(tx, job))
   const entries = () => fresh.db.select().from(ledger).orderBy(ledger.id)
   return { ...fresh, ledger, handler, entries, runOne: (one: Handler) => runOne(fresh, one) }
 }
@@ -174,7 +176,7 @@ describe('a handler with Drizzle', () => {
     const { handler: _, ledger, runOne: run, schema } = await freshLedger()
     const answers: unknown[] = []
     const job = await run(
-      handleWithDrizzle(
+      handleWithDrizzle((client) => withRelations(client, { ledger }))(
         posts,
         async ({ id }, { tx, progress }) => {
           await progress('here')
@@ -183,7 +185,6 @@ describe('a handler with Drizzle', () => {
           const prepared = tx.select({ amount: ledger.amount }).from(ledger).prepare(`of_${schema}`)
           answers.push(await prepared.execute(), await prepared.execute())
         },
-        { db: (client) => withRelations(client, { ledger }) },
       ),
     )
     expect(job).toMatchObject({ status: 'completed', progress: 'here' })
@@ -193,14 +194,14 @@ describe('a handler with Drizzle', () => {
   it('runs many at once, each in its own transaction', async () => {
     const { pgq, ledger, entries } = await freshLedger()
     const worker = pgq.createWorker([
-      handleWithDrizzle(
+      handle(
         posts,
         async ({ id, payload, attempt }, { tx }) => {
           await tx.insert(ledger).values({ id, amount: payload.amount })
           await sleep(payload.amount % 7)
           if (payload.amount % 5 === 0 && attempt === 1) tx.rollback()
         },
-        { db: (client) => drizzle({ client }), concurrency: 30 },
+        { concurrency: 30 },
       ),
     ])
     await worker.start()
@@ -232,13 +233,17 @@ describe('a handler with Drizzle', () => {
     expect(await pgq.get(id)).toMatchObject({ status: 'completed', attempts: 2 })
   })
 
-  it.each([
-    ['no options', undefined, 'db of handleWithDrizzle is undefined'],
-    ['a db that is made already', { db: {} }, 'it must be a function'],
-    ['an unknown option', { db: () => {}, concurency: 5 }, 'concurency'],
-  ])('says what it was given: %s', (_what, options, message) => {
-    const handler = () => handleWithDrizzle(posts, () => {}, options as never)
-    expect(handler).toThrow(
+  it.each<[string, () => unknown, string]>([
+    ['a db that is made already', () => handleWithDrizzle({} as never), 'db of handleWithDrizzle'],
+    ['no handler', () => handle(posts, undefined as never), 'the handler of queue "post"'],
+    ['an unknown option', () => handle(posts, () => {}, { concurency: 5 } as never), 'concurency'],
+    [
+      'no transaction',
+      () => handle(posts, () => {}, { transactional: false } as never),
+      'transactional in any case',
+    ],
+  ])('says what is wrong with %s', (_what, make, message) => {
+    expect(make).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(message) }),
     )
   })
@@ -246,7 +251,7 @@ describe('a handler with Drizzle', () => {
 
 /** A db that knows the relations of tables, as each version declares them. */
 function withRelations(
-  client: Parameters<Parameters<typeof handleWithDrizzle>[2]['db']>[0],
+  client: Parameters<Parameters<typeof handleWithDrizzle>[0]>[0],
   schema: Record<string, unknown>,
 ) {
   const { defineRelations } = orm as unknown as { defineRelations?: (tables: unknown) => unknown }
