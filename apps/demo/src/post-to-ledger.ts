@@ -10,12 +10,14 @@ import { ledgerPostings } from './shop.ts'
 /** How many webhooks one worker process handles at once. */
 const CONCURRENCY = 20
 
+const handle = handleWithDrizzle((client) => drizzle({ client }))
+
 /**
  * The handler: reads the event, asks the exchange, writes the posting. Its transaction completes the job as well: however
  * often it runs, there is one posting.
  */
 export function postToLedger(exchangeUrl: string): Handler {
-  return handleWithDrizzle(
+  return handle(
     paymentWebhooks,
     async (job, ctx) => {
       const { webhookId, provider, body } = job.payload
@@ -26,7 +28,7 @@ export function postToLedger(exchangeUrl: string): Handler {
         .insert(ledgerPostings)
         .values({ webhookId, ...movement, amountEur: inEuros(movement, rate) })
     },
-    { db: (client) => drizzle({ client }), concurrency: CONCURRENCY },
+    { concurrency: CONCURRENCY },
   )
 }
 
