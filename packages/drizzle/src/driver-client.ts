@@ -10,8 +10,6 @@ export interface DriverClient {
   readonly closed?: unknown
   /** postgres.js: only transactions have it. */
   readonly savepoint?: unknown
-  /** postgres.js: its options. */
-  readonly options?: { readonly transform?: { readonly column?: { readonly from?: unknown } } }
 }
 
 /** The driver's client that a `db` or a transaction of Drizzle sends its statements to, if it can be seen. */

@@ -64,10 +64,7 @@ class WatchedPromise<T> extends Promise<T> {
 
   /** Resolves when this has settled, without being somebody who listens. */
   settled(): Promise<void> {
-    return super.then(
-      () => {},
-      () => {},
-    )
+    return super.then(ignore, ignore)
   }
 
   // oxlint-disable-next-line unicorn/no-thenable -- it is one already; `await` calls this, as everybody who listens does
@@ -79,3 +76,5 @@ class WatchedPromise<T> extends Promise<T> {
     return super.then(onFulfilled, onRejected)
   }
 }
+
+function ignore(): void {}

@@ -1,5 +1,5 @@
 import { PgqError, type Queryable } from '@pgq/core'
-import { driverClient } from './driver-client.ts'
+import { show } from '@pgq/core/options'
 import { transactionStatus } from './transaction-status.ts'
 
 /**
@@ -28,16 +28,16 @@ export function fromDrizzle(db: DrizzleExecutor): Queryable {
     // `then` starts Drizzle's lazy query in this very turn, and what it throws becomes a rejection.
     new Promise((resolve, reject) => {
       send(db, finished(text, values)).then(
-        (answer) => resolve({ rows: rowsOf(answer, db) }),
+        (answer) => resolve({ rows: rowsOf(answer) }),
         (error: unknown) => reject(driverError(error)),
       )
     })
-  if (!isTransaction(db)) return { query, autocommit: true } as Queryable
-  return { query, getTransactionStatus: transactionStatus(db) } as Queryable
+  if (!isTransaction(db)) return { query, autocommit: true }
+  return { query, getTransactionStatus: transactionStatus(db) }
 }
 
 /** Whether it is a transaction; only those can be rolled back. */
-export function isTransaction(db: object): boolean {
+function isTransaction(db: object): boolean {
   return 'rollback' in db && typeof db.rollback === 'function'
 }
 
@@ -54,25 +54,19 @@ const send = (db: DrizzleExecutor, statement: Statement): PromiseLike<unknown> =
 
 function assertExecutor(db: unknown): asserts db is DrizzleExecutor {
   if (typeof db === 'object' && db !== null && 'execute' in db && typeof db.execute === 'function') return
-  const given = db === null || typeof db !== 'object' ? String(db) : `a ${db.constructor?.name ?? 'object'}`
   throw new PgqError(
     'INVALID_OPTION',
-    `fromDrizzle was given ${given}: pass the tx of db.transaction(async (tx) => …), or a Drizzle db for PostgreSQL`,
+    `fromDrizzle was given ${show(db)}: pass the tx of db.transaction(async (tx) => …), or a Drizzle db for PostgreSQL`,
   )
 }
 
 /** node-postgres and PGlite answer with an object that has rows, postgres-js with the rows themselves. */
-function rowsOf(answer: unknown, db: object): unknown[] {
-  if (!Array.isArray(answer)) return (answer as { rows: unknown[] }).rows
-  return renamesColumns(db) ? answer.map((row) => withSnakeCase(row as object)) : [...answer]
+function rowsOf(answer: unknown): unknown[] {
+  return Array.isArray(answer) ? answer.map(withColumnNames) : (answer as { rows: unknown[] }).rows
 }
 
-/** postgres.js can be told to rename columns (`transform: postgres.camel`). pgq knows its columns by their own names. */
-function renamesColumns(db: object): boolean {
-  return typeof driverClient(db)?.options?.transform?.column?.from === 'function'
-}
-
-const withSnakeCase = (row: object): object =>
+/** postgres.js may have been told to rename columns (`transform: postgres.camel`); pgq knows its own by their names. */
+const withColumnNames = (row: object): object =>
   Object.fromEntries(Object.entries(row).map(([name, value]) => [snakeCase(name), value]))
 
 const snakeCase = (name: string): string =>

@@ -10,6 +10,7 @@ import {
   type ResultOf,
   type TransactionalJobContext,
 } from '@pgq/core'
+import { show } from '@pgq/core/options'
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
 import type { DrizzleDatabase, TransactionOf } from './drizzle-database.ts'
 import { TransactionClient } from './transaction-client.ts'
@@ -83,7 +84,7 @@ function inDrizzle<Db extends DrizzleDatabase, Result>(
 
 function assertFunction(what: string, value: unknown, like: string): void {
   if (typeof value === 'function') return
-  throw new PgqError('INVALID_OPTION', `${what} is ${String(value)}: it must be a function ${like}`)
+  throw new PgqError('INVALID_OPTION', `${what} is ${show(value)}: it must be a function ${like}`)
 }
 
 /** The signal is made when somebody asks for it, so it is passed on by a getter. */

@@ -1,4 +1,5 @@
 import { type AnyQueue, type InputOf, PgqError, type ResultOf } from '@pgq/core'
+import { knownOptions, show, textOption } from '@pgq/core/options'
 import { eq } from 'drizzle-orm'
 import { QueryBuilder, type SubqueryWithSelection } from 'drizzle-orm/pg-core'
 import { jobsIn, type JobsView } from './jobs.ts'
@@ -21,7 +22,7 @@ export interface JobsOfOptions<Alias extends string> {
 /**
  * The jobs of one queue, to SELECT from and to JOIN. Unlike `jobs` it has no others, and so their types hold: `payload` is
  * what was given to `enqueue`, as JSON gives it back, and `result` what the handler returned.
- * @throws PgqError INVALID_QUEUE
+ * @throws PgqError INVALID_QUEUE, INVALID_OPTION
  * @example
  * const receiptJobs = jobsOf(receipts)
  * await db.select().from(payments).leftJoin(receiptJobs, eq(sql`${receiptJobs.payload} ->> 'paymentId'`, payments.id))
@@ -33,10 +34,12 @@ export function jobsOf<Q extends AnyQueue, Alias extends string = 'jobs'>(
   if (typeof queue?.name !== 'string') {
     throw new PgqError(
       'INVALID_QUEUE',
-      `jobsOf was given ${String(queue)}: pass what defineQueue('name', {…}) returned`,
+      `jobsOf was given ${show(queue)}: pass what defineQueue('name', {…}) returned`,
     )
   }
+  knownOptions('the options of jobsOf', options, ['schema', 'as'])
   const { schema = 'pgq', as = 'jobs' } = options
+  textOption('as', as, 63)
   const jobs = jobsIn(schema)
   const ofQueue = new QueryBuilder().select().from(jobs).where(eq(jobs.queueName, queue.name)).as(as)
   return ofQueue as unknown as JobsOf<Q, Alias>

@@ -1,4 +1,5 @@
 import type { AttemptError, BackoffSpec, JobStatus, Json, Metadata } from '@pgq/core'
+import { textOption } from '@pgq/core/options'
 import { integer, jsonb, pgSchema, pgView, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 
 // The types below are put together from the types of Drizzle's functions and not from those of its classes, which were
@@ -42,8 +43,12 @@ export type JobsView<Payload = Json, Result = Json> = ReturnType<
   ReturnType<typeof pgView<'jobs', JobColumns<Payload, Result>>>['existing']
 >
 
-/** The jobs of a pgq in another schema: the `schema` that was given to `createPgq`. */
+/**
+ * The jobs of a pgq in another schema: the `schema` that was given to `createPgq`.
+ * @throws PgqError INVALID_OPTION
+ */
 export function jobsIn(schema: string): JobsView {
+  textOption('the schema of the jobs', schema, 63)
   // Drizzle will not have `public` named as a schema.
   const view = schema === 'public' ? pgView('jobs', columns()) : pgSchema(schema).view('jobs', columns())
   return view.existing() as unknown as JobsView

@@ -6,6 +6,7 @@ import {
   type Pgq,
   PgqError,
 } from '@pgq/core'
+import { show } from '@pgq/core/options'
 import { assertWhole } from './whole-transaction.ts'
 import type { DrizzleDatabase, TransactionConfigOf, TransactionOf } from './drizzle-database.ts'
 import { EnqueueGuard } from './enqueue-guard.ts'
@@ -65,7 +66,7 @@ export function transaction<Db extends DrizzleDatabase, T>(
       await guard.close()
     }
   }
-  return db.transaction(guarded as never, config as never) as Promise<T>
+  return db.transaction(guarded as never, config) as Promise<T>
 }
 
 function jobsOn(pgq: Pgq, drizzleTx: DrizzleExecutor, guard: EnqueueGuard): TransactionJobs {
@@ -82,6 +83,6 @@ function assertDatabase(db: unknown): void {
     return
   throw new PgqError(
     'INVALID_OPTION',
-    `transaction was given ${String(db)} as its db: pass a Drizzle db, or a transaction of one to nest in`,
+    `transaction was given ${show(db)} as its db: pass a Drizzle db, or a transaction of one to nest in`,
   )
 }

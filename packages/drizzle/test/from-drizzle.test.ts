@@ -38,7 +38,7 @@ describe.each(DRIVERS)('fromDrizzle on %s', (driver) => {
         await pgq.enqueue(receipts, { paymentId: 'inner' }, { tx: fromDrizzle(inner) })
         inner.rollback()
       })
-      await expect(nested).rejects.toThrow()
+      await expect(nested).rejects.toThrow('Rollback')
       await tx.transaction((inner) =>
         pgq.enqueue(receipts, { paymentId: 'kept' }, { tx: fromDrizzle(inner) }),
       )

@@ -15,6 +15,11 @@ const posts = defineQueue('post', { payload: type<{ amount: number }>(), backoff
 
 const handle = handleWithDrizzle((client) => drizzle({ client }))
 
+/** A handler for what most tests need. */
+const handler = (
+  run: (tx: Tx, job: { id: string; attempt: number; payload: { amount: number } }) => unknown,
+) => handle(posts, (job, { tx }) => run(tx, job))
+
 /** A queue with a ledger, and a way to run one job through a handler to its end. */
 async function freshLedger() {
   const fresh = await freshQueue('node-postgres')
@@ -22,15 +27,12 @@ async function freshLedger() {
     id: text('id').primaryKey(),
     amount: integer('amount').notNull(),
   })
-  const handler = (
-    run: (tx: Tx, job: { id: string; attempt: number; payload: { amount: number } }) => unknown,
-  ) => handle(posts, (job, { tx }) => run(tx, job))
   const entries = () => fresh.db.select().from(ledger).orderBy(ledger.id)
-  return { ...fresh, ledger, handler, entries, runOne: (one: Handler) => runOne(fresh, one) }
+  return { ...fresh, ledger, entries, runOne: (one: Handler) => runOne(fresh, one) }
 }
 
-async function runOne({ pgq }: FreshQueue, handler: Handler): Promise<JobRecord> {
-  const worker = pgq.createWorker([handler])
+async function runOne({ pgq }: FreshQueue, one: Handler): Promise<JobRecord> {
+  const worker = pgq.createWorker([one])
   await worker.start()
   const { id } = await pgq.enqueue(posts, { amount: 100 })
   const record = await until('the job ends', async () => {
@@ -43,7 +45,7 @@ async function runOne({ pgq }: FreshQueue, handler: Handler): Promise<JobRecord>
 
 describe('a handler with Drizzle', () => {
   it('commits what it writes, what it enqueues and its completion together', async () => {
-    const { pgq, ledger, handler, runOne: run, entries } = await freshLedger()
+    const { pgq, ledger, runOne: run, entries } = await freshLedger()
     const next = defineQueue('next')
     const seen: unknown[] = []
     const job = await run(
@@ -76,7 +78,7 @@ describe('a handler with Drizzle', () => {
       'division by zero',
     ],
   ])('leaves nothing when it %s', async (_what, end, message) => {
-    const { ledger, handler, runOne: run, entries } = await freshLedger()
+    const { ledger, runOne: run, entries } = await freshLedger()
     const job = await run(
       handler(async (tx, { id, payload }) => {
         await tx.insert(ledger).values({ id, amount: payload.amount })
@@ -89,7 +91,7 @@ describe('a handler with Drizzle', () => {
   })
 
   it('succeeds in a later attempt with that attempt alone', async () => {
-    const { ledger, handler, runOne: run, entries } = await freshLedger()
+    const { ledger, runOne: run, entries } = await freshLedger()
     const job = await run(
       handler(async (tx, { id, attempt }) => {
         await tx.insert(ledger).values({ id, amount: attempt })
@@ -101,7 +103,7 @@ describe('a handler with Drizzle', () => {
   })
 
   it('rolls a nested transaction back alone', async () => {
-    const { ledger, handler, runOne: run, entries } = await freshLedger()
+    const { ledger, runOne: run, entries } = await freshLedger()
     const job = await run(
       handler(async (tx, { id }) => {
         await tx.insert(ledger).values({ id, amount: 1 })
@@ -114,17 +116,17 @@ describe('a handler with Drizzle', () => {
       }),
     )
     expect(job.status).toBe('completed')
-    expect((await entries()).map((entry) => entry.amount).toSorted()).toEqual([1, 3])
+    expect((await entries()).map((entry) => entry.amount).toSorted((a, b) => a - b)).toEqual([1, 3])
   })
 
   it('commits a query that nobody awaits', async () => {
-    const { ledger, handler, runOne: run, entries } = await freshLedger()
+    const { ledger, runOne: run, entries } = await freshLedger()
     await run(handler((tx, { id }) => void tx.insert(ledger).values({ id, amount: 1 }).execute()))
     expect(await entries()).toHaveLength(1)
   })
 
   it('begins with the first query, and takes its isolation level there', async () => {
-    const { sql, handler, runOne: run, schema } = await freshLedger()
+    const { sql, runOne: run, schema } = await freshLedger()
     const open = () =>
       sql(`SELECT FROM pg_stat_activity WHERE application_name = '${schema}' AND xact_start IS NOT NULL`)
     const levels: unknown[] = []
@@ -141,7 +143,7 @@ describe('a handler with Drizzle', () => {
   })
 
   it('ends in another way by what it throws, as every handler', async () => {
-    const { ledger, handler, runOne: run, entries } = await freshLedger()
+    const { ledger, runOne: run, entries } = await freshLedger()
     let runs = 0
     const job = await run(
       handler(async (tx, { id }) => {
@@ -154,7 +156,7 @@ describe('a handler with Drizzle', () => {
   })
 
   it('refuses what comes after its end', async () => {
-    const { pgq, ledger, handler, runOne: run, entries } = await freshLedger()
+    const { pgq, ledger, runOne: run, entries } = await freshLedger()
     const kept: Tx[] = []
     await run(handler((tx) => void kept.push(tx)))
     await run(
@@ -173,19 +175,17 @@ describe('a handler with Drizzle', () => {
   })
 
   it('has the relational queries and prepared statements of its db', async () => {
-    const { handler: _, ledger, runOne: run, schema } = await freshLedger()
+    const { ledger, runOne: run, schema } = await freshLedger()
     const answers: unknown[] = []
     const job = await run(
-      handleWithDrizzle((client) => withRelations(client, { ledger }))(
-        posts,
-        async ({ id }, { tx, progress }) => {
-          await progress('here')
-          await tx.insert(ledger).values({ id, amount: 7 })
-          answers.push(await tx.query.ledger.findFirst({ columns: { amount: true } }))
-          const prepared = tx.select({ amount: ledger.amount }).from(ledger).prepare(`of_${schema}`)
-          answers.push(await prepared.execute(), await prepared.execute())
-        },
-      ),
+      handleWithDrizzle((client) => withRelations(client, { ledger }))(posts, async ({ id }, ctx) => {
+        const { tx } = ctx
+        await ctx.progress('here')
+        await tx.insert(ledger).values({ id, amount: 7 })
+        answers.push(await tx.query.ledger.findFirst({ columns: { amount: true } }))
+        const prepared = tx.select({ amount: ledger.amount }).from(ledger).prepare(`of_${schema}`)
+        answers.push(await prepared.execute(), await prepared.execute())
+      }),
     )
     expect(job).toMatchObject({ status: 'completed', progress: 'here' })
     expect(answers).toEqual([{ amount: 7 }, [{ amount: 7 }], [{ amount: 7 }]])

@@ -1,3 +1,3 @@
-import { versionProject } from '../support/version-project.ts'
+import { versionProject } from '../../version-project.ts'
 
 export default versionProject('drizzle-1.0-rc', import.meta.dirname)

@@ -20,7 +20,7 @@ export async function freshQueue(driver: Driver, options: Partial<PgqOptions> = 
   const databaseUrl = inject('databaseUrl')
   const schema = `${options.schema ?? 'drizzle'}_${randomBytes(6).toString('hex')}`
   const open = await openDrizzle(driver, databaseUrl)
-  const pgq = createPgq({ connectionString: databaseUrl, ...options, schema } as PgqOptions)
+  const pgq = createPgq({ connectionString: databaseUrl, ...options, schema })
   const quoted = `"${schema.replaceAll('"', '""')}"`
   onTestFinished(async () => {
     await pgq.close()

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { mergeConfig, type UserWorkspaceConfig } from 'vitest/config'
-import { testProject } from '../../../../scripts/vitest-project.ts'
+import { testProject } from '../../scripts/vitest-project.ts'
 
 /** The tests of this package on another version of Drizzle: on the one that is installed in `directory`. */
 export function versionProject(name: string, directory: string): UserWorkspaceConfig {
