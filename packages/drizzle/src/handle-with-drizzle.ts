@@ -12,6 +12,7 @@ import {
 } from '@pgq/core'
 import { show } from '@pgq/core/options'
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
+import { driverClient } from './driver-client.ts'
 import type { DrizzleDatabase, TransactionOf } from './drizzle-database.ts'
 import { TransactionClient } from './transaction-client.ts'
 
@@ -77,9 +78,20 @@ function inDrizzle<Db extends DrizzleDatabase, Result>(
   run: (ctx: DrizzleJobContext<Db>) => Result | Promise<Result>,
 ): Promise<Result> {
   const client = new TransactionClient(ctx.tx)
-  return db(client as unknown as NodePgClient).transaction((tx: TransactionOf<Db>) =>
+  const made = db(client as unknown as NodePgClient)
+  assertOn(client, made)
+  return made.transaction((tx: TransactionOf<Db>) =>
     client.around(async () => run(withTransaction(ctx, tx))),
   ) as Promise<Result>
+}
+
+/** A Drizzle on another connection would write, commit, and know nothing of the job. */
+function assertOn(client: TransactionClient, made: unknown): void {
+  if (typeof made === 'object' && made !== null && driverClient(made) === client) return
+  throw new PgqError(
+    'INVALID_OPTION',
+    `db of handleWithDrizzle has made ${show(made)} that is not on the connection it was given: write (client) => drizzle({ client, schema })`,
+  )
 }
 
 function assertFunction(what: string, value: unknown, like: string): void {

@@ -119,6 +119,21 @@ describe('a handler with Drizzle', () => {
     expect((await entries()).map((entry) => entry.amount).toSorted((a, b) => a - b)).toEqual([1, 3])
   })
 
+  it('rolls back a nested transaction that nobody awaits', async () => {
+    const { ledger, runOne: run, entries } = await freshLedger()
+    const job = await run(
+      handler((tx, { id }) => {
+        const nested = tx.transaction(async (inner) => {
+          await inner.insert(ledger).values({ id, amount: 1 })
+          inner.rollback()
+        })
+        nested.catch(() => {})
+      }),
+    )
+    expect(job.status).toBe('completed')
+    expect(await entries()).toEqual([])
+  })
+
   it('commits a query that nobody awaits', async () => {
     const { ledger, runOne: run, entries } = await freshLedger()
     await run(handler((tx, { id }) => void tx.insert(ledger).values({ id, amount: 1 }).execute()))
@@ -189,6 +204,19 @@ describe('a handler with Drizzle', () => {
     )
     expect(job).toMatchObject({ status: 'completed', progress: 'here' })
     expect(answers).toEqual([{ amount: 7 }, [{ amount: 7 }], [{ amount: 7 }]])
+  })
+
+  it('refuses a db that is not on the connection of the job', async () => {
+    const { db, ledger, runOne: run, entries } = await freshLedger()
+    const elsewhere = handleWithDrizzle(() => db)
+    const job = await run(
+      elsewhere(posts, async ({ id }, { tx }) => void (await tx.insert(ledger).values({ id, amount: 1 }))),
+    )
+    expect(job).toMatchObject({
+      status: 'dead',
+      error: expect.stringContaining('not on the connection it was given'),
+    })
+    expect(await entries()).toEqual([])
   })
 
   it('runs many at once, each in its own transaction', async () => {

@@ -66,6 +66,19 @@ describe.each(DRIVERS)('transaction on %s', (driver) => {
     expect(crashes).toEqual([])
   })
 
+  it('rolls back only when no enqueue is under way any more', async () => {
+    const { db, pgq, payloads } = await freshQueue(driver)
+    let settled = false
+    const failing = transaction(pgq, db, async (_tx, jobs) => {
+      const call = jobs.enqueue(slow, { paymentId: 'p_1' })
+      void call.finally(() => (settled = true))
+      throw new Error('no')
+    })
+    await expect(failing).rejects.toThrow('no')
+    expect(settled).toBe(true) // or it would have come in somebody else's transaction, on the same connection
+    expect(await payloads()).toEqual([])
+  })
+
   it('goes on after a refused payload that somebody caught', async () => {
     const { db, pgq, payloads } = await freshQueue(driver)
     await transaction(pgq, db, async (_tx, jobs) => {
