@@ -43,9 +43,13 @@ export function gracefulShutdown(options: ShutdownOptions): () => Promise<Shutdo
 
   let firstAt: number | undefined
   const onSignal = (signal: NodeJS.Signals): void => {
-    const sinceFirstMs = performance.now() - (firstAt ??= performance.now())
-    if (sinceFirstMs > SAME_SIGNAL_MS) process.exit(128 + constants.signals[signal])
-    if (sinceFirstMs === 0) void shutdown().then(endProcess)
+    const now = performance.now()
+    if (firstAt === undefined) {
+      firstAt = now
+      void shutdown().then(endProcess)
+    } else if (now - firstAt > SAME_SIGNAL_MS) {
+      process.exit(128 + constants.signals[signal])
+    }
   }
   const stopListening = (): void => {
     for (const signal of settings.signals) process.off(signal, onSignal)

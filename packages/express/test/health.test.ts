@@ -1,0 +1,135 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { createPgq, defineQueue, handle, type Worker } from '@pgq/core'
+import pg from 'pg'
+import { expect, inject, test } from 'vitest'
+import { healthRouter, type HealthOptions } from '../src/index.ts'
+import { lifecycleOf } from '../src/lifecycle.ts'
+import { cleanUpAfterwards, freshQueue, work } from './support/fresh-queue.ts'
+import { appWith, bodyOf, serve } from './support/serve.ts'
+
+const { pgq } = await freshQueue()
+const handlers = [handle(defineQueue('idle'), async () => {})]
+
+/** A pool that counts what it is asked. */
+function countingPool(connectionString: string): { pool: pg.Pool; asked: () => number } {
+  const pool = new pg.Pool({ connectionString })
+  pool.on('error', () => {})
+  let asked = 0
+  const query = pool.query.bind(pool) as (...args: unknown[]) => unknown
+  pool.query = ((...args: unknown[]) => {
+    asked++
+    return query(...args)
+  }) as typeof pool.query
+  cleanUpAfterwards(() => pool.end())
+  return { pool, asked: () => asked }
+}
+
+test('a process that works is alive and ready', async () => {
+  const worker = await work(pgq, handlers)
+  const { request } = await serve(appWith(healthRouter(pgq, { workers: [worker] })))
+  for (const [path, body] of [
+    ['/livez', { status: 'ok' }],
+    ['/readyz', { status: 'ok', checks: { database: 'ok', workers: 'ok' } }],
+  ] as const) {
+    const response = await request(path)
+    expect([response.status, response.headers.get('Cache-Control')]).toEqual([200, 'no-store'])
+    expect(await response.json()).toEqual(body)
+  }
+})
+
+test('a worker that does not run makes it unready, and not dead', async () => {
+  const worker = pgq.createWorker(handlers)
+  const { request } = await serve(appWith(healthRouter(pgq, { workers: [worker] })))
+  const readiness = async (): Promise<unknown[]> => {
+    const response = await request('/readyz')
+    return [response.status, (await bodyOf(response)).checks.workers]
+  }
+  expect(await readiness()).toEqual([503, 'stopped'])
+  await worker.start()
+  expect(await readiness()).toEqual([200, 'ok'])
+  await worker.stop()
+  expect(await readiness()).toEqual([503, 'stopped'])
+  expect((await request('/livez')).status).toBe(200)
+})
+
+test.for(['paused', 'starting', 'stopping'] as const)('a worker that is %s is not ready', async (status) => {
+  const worker = { status } as Worker
+  const { request } = await serve(appWith(healthRouter(pgq, { workers: [worker] })))
+  const response = await request('/readyz')
+  expect(response.status).toBe(503)
+  expect(response.headers.get('Content-Type')).toMatch('application/problem+json')
+  expect(await response.json()).toEqual({
+    type: 'urn:problem-type:pgq:not-ready',
+    title: 'Not ready',
+    status: 503,
+    checks: { database: 'ok', workers: status },
+  })
+})
+
+test('a process that shuts down is not ready, and does not ask the database any more', async () => {
+  const { pool, asked } = countingPool(inject('databaseUrl'))
+  const ending = createPgq({ pool })
+  const { request } = await serve(appWith(healthRouter(ending)))
+  lifecycleOf(ending).beginEnding()
+  const response = await request('/readyz')
+  expect(response.status).toBe(503)
+  expect(await response.json()).toMatchObject({ checks: { shutdown: 'in progress' } })
+  expect((await request('/livez')).status).toBe(200)
+  expect(asked()).toBe(0)
+})
+
+test('a schema that is not there makes it unready', async () => {
+  const bare = createPgq({ connectionString: inject('databaseUrl'), schema: 'never_migrated' })
+  const { request } = await serve(appWith(healthRouter(bare)))
+  const response = await request('/readyz')
+  expect([response.status, await bodyOf(response)]).toMatchObject([
+    503,
+    { checks: { database: 'unavailable' } },
+  ])
+  await bare.close()
+})
+
+test('a thousand probes are a few questions to the database', async () => {
+  const fresh = await freshQueue()
+  const { pool, asked } = countingPool(inject('databaseUrl'))
+  const counted = createPgq({ pool, schema: fresh.schema })
+  const { request } = await serve(appWith(healthRouter(counted, { cacheFor: '1m' })))
+  await request('/readyz')
+  const once = asked()
+  expect(once).toBeGreaterThan(0)
+  for (let round = 0; round < 20; round++) {
+    await Promise.all(
+      Array.from({ length: 50 }, () => request('/readyz').then((response) => response.text())),
+    )
+  }
+  expect(asked()).toBe(once)
+})
+
+test('a database that does not answer costs an answer in time and one connection, however often one asks', async () => {
+  const sockets = new Set<net.Socket>()
+  const silent = net.createServer((socket) => void sockets.add(socket)).listen(0, '127.0.0.1')
+  cleanUpAfterwards(async () => {
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+    await hanging.close()
+  })
+  await once(silent, 'listening')
+  const { port } = silent.address() as net.AddressInfo
+  const hanging = createPgq({ connectionString: `postgres://x@127.0.0.1:${port}/x` })
+  const { request } = await serve(appWith(healthRouter(hanging, { timeout: '100ms', cacheFor: 0 })))
+  const started = performance.now()
+  const probes = await Promise.all(Array.from({ length: 20 }, () => request('/readyz')))
+  await request('/readyz')
+  expect(performance.now() - started).toBeLessThan(5_000) // the driver alone would wait for 10 s
+  expect(probes.map((response) => response.status)).toEqual(Array(20).fill(503))
+  expect(sockets.size).toBe(1)
+})
+
+test.for([
+  [{ worker: [] }, /no option "worker"/],
+  [{ timeout: 0 }, /^timeout is 0/],
+  [{ cacheFor: '1h' }, /^cacheFor is "1h"/],
+] as const)('options are checked: %j', ([options, message]) => {
+  expect(() => healthRouter(pgq, options as unknown as HealthOptions)).toThrow(message)
+})
