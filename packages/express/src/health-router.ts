@@ -1,7 +1,7 @@
 import { type Duration, durationMs, type Pgq, type Worker } from '@pgq/core'
+import { knownOptions } from '@pgq/core/options'
 import { type RequestHandler, Router } from 'express'
-import { assertPgq } from './middleware.ts'
-import { knownOptions } from './options.ts'
+import { assertPgq } from './assert-pgq.ts'
 import { problemType, sendProblem } from './problem.ts'
 import { Readiness } from './readiness.ts'
 

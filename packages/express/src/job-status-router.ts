@@ -1,9 +1,10 @@
 import { type Duration, durationMs, hasEnded, type JobRecord, type Pgq } from '@pgq/core'
+import { functionOption, integerOption, knownOptions } from '@pgq/core/options'
 import { type Request, type RequestHandler, type Response, Router } from 'express'
+import { assertPgq } from './assert-pgq.ts'
 import { JobEvents } from './job-events.ts'
 import { jobView } from './job-view.ts'
-import { assertPgq, retryAfterSeconds } from './middleware.ts'
-import { functionOption, integerOption, knownOptions } from './options.ts'
+import { retryAfterSeconds } from './retry-after.ts'
 import { type Problem, problemType, sendProblem } from './problem.ts'
 import { NOT_AN_ID } from './problem-types.ts'
 
@@ -37,12 +38,10 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 export function jobStatusRouter(pgq: Pgq, options: JobStatusOptions = {}): Router {
   assertPgq('jobStatusRouter', pgq)
   knownOptions('jobStatusRouter', options, KNOWN)
-  functionOption('authorize', options.authorize)
-  functionOption('expose', options.expose)
-  const { expose = jobView, retryAfter = '2s', maxStreams = 1_000 } = options
+  const { authorize, expose = jobView, retryAfter = '2s', maxStreams = 1_000 } = options
   const routes = new JobRoutes(pgq, {
-    authorize: options.authorize,
-    expose,
+    authorize: authorize && functionOption('authorize', authorize),
+    expose: functionOption('expose', expose),
     retryAfterSeconds: retryAfterSeconds(retryAfter),
   })
   const events = new JobEvents(pgq, {

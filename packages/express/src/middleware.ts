@@ -1,8 +1,10 @@
-import { type Duration, durationMs, type Pgq, PgqError } from '@pgq/core'
+import { type Duration, type Pgq, PgqError } from '@pgq/core'
+import { knownOptions } from '@pgq/core/options'
 import type { Request, RequestHandler } from 'express'
+import { assertPgq } from './assert-pgq.ts'
 import { type IdempotencyOptions, idempotencyOptions } from './idempotency/idempotency-options.ts'
-import { knownOptions, shown } from './options.ts'
 import { RequestQueue } from './request-queue.ts'
+import { retryAfterSeconds } from './retry-after.ts'
 import { jobAddress, type StatusPath } from './status-path.ts'
 
 declare global {
@@ -59,18 +61,4 @@ export function getPgq(req: Request): RequestQueue {
     'INVALID_OPTION',
     'this request has no queue: add app.use(pgqMiddleware(pgq)) before the routes that enqueue',
   )
-}
-
-/** A duration as the header wants it. */
-export function retryAfterSeconds(value: Duration): number {
-  return Math.max(1, Math.ceil(durationMs('retryAfter', value) / 1_000))
-}
-
-/**
- * Checks that something is a queue, as `createPgq` makes them; one of another copy of the package is fine.
- * @throws PgqError INVALID_OPTION
- */
-export function assertPgq(what: string, pgq: unknown): void {
-  if (typeof pgq === 'object' && pgq !== null && 'enqueue' in pgq && 'watch' in pgq) return
-  throw new PgqError('INVALID_OPTION', `${what} was given ${shown(pgq)}: it needs what createPgq(…) returned`)
 }

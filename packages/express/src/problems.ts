@@ -1,7 +1,7 @@
 import { isPgqError } from '@pgq/core'
+import { functionOption, knownOptions } from '@pgq/core/options'
 import type { ErrorRequestHandler, Request } from 'express'
 import { isKeyError } from './idempotency/key-error.ts'
-import { functionOption, knownOptions } from './options.ts'
 import { type Problem, problemType, sendProblem } from './problem.ts'
 import { problemOfPgqError } from './problem-types.ts'
 
@@ -34,8 +34,7 @@ const BODY_ERRORS: { readonly [type: string]: { readonly status: number; readonl
  */
 export function problems(options: ProblemsOptions = {}): ErrorRequestHandler {
   knownOptions('problems', options, ['onError'])
-  functionOption('onError', options.onError)
-  const tell = options.onError ?? ((error: unknown) => console.error(error))
+  const tell = functionOption('onError', options.onError ?? ((error: unknown) => console.error(error)))
   return (error: unknown, req, res, next) => {
     const found = problemOf(error)
     if (found && found.problem.status >= 500) tell(error, req)

@@ -1,6 +1,6 @@
 import { PgqError } from '@pgq/core'
+import { integerOption } from '@pgq/core/options'
 import type { Response } from 'express'
-import { integerOption } from './options.ts'
 
 /** An answer that is not sent yet: what the work of a request came to. */
 export interface ReplyInit {

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import { type Duration, durationMs, type Pgq, PgqError, type Worker } from '@pgq/core'
-import { assertPgq } from './middleware.ts'
-import { functionOption, knownOptions, shown } from './options.ts'
+import { functionOption, knownOptions, show } from '@pgq/core/options'
+import { assertPgq } from './assert-pgq.ts'
 
 /** The steps, in their order. */
 export const SHUTDOWN_STEPS = [
@@ -81,16 +81,15 @@ const KNOWN = ['server', 'pgq', 'workers', 'pools', 'timeout', 'readinessDelay',
 export function shutdownSettings(options: ShutdownOptions): ShutdownSettings {
   knownOptions('gracefulShutdown', options, KNOWN)
   assertPgq('gracefulShutdown', options.pgq)
-  functionOption('onStep', options.onStep)
   const { server, pgq, workers = [], pools = [], signals = ['SIGTERM', 'SIGINT'] } = options
   if (typeof server?.closeIdleConnections !== 'function') {
     throw new PgqError(
       'INVALID_OPTION',
-      `server is ${shown(server)}: it must be the server that app.listen(…) returned, not the app`,
+      `server is ${show(server)}: it must be the server that app.listen(…) returned, not the app`,
     )
   }
   const timeoutMs = durationMs('timeout', options.timeout ?? '28s', { min: 1, max: 2 ** 31 - 1 })
   const readinessDelayMs = durationMs('readinessDelay', options.readinessDelay ?? 0, { max: timeoutMs })
-  const onStep = options.onStep ?? (() => {})
+  const onStep = functionOption('onStep', options.onStep ?? (() => {}))
   return { server, pgq, workers, pools, timeoutMs, readinessDelayMs, signals, onStep }
 }

@@ -1,6 +1,6 @@
 import { PgqError } from '@pgq/core'
+import { show } from '@pgq/core/options'
 import type { Request } from 'express'
-import { shown } from './options.ts'
 
 /**
  * Where clients find `jobStatusRouter`: a path, counted from where `pgqMiddleware` is mounted; a whole URL; or a function of
@@ -22,7 +22,7 @@ export function jobAddress(statusPath: StatusPath): JobAddress {
   if (!isUrl && !/^\/(?!\/)[^?#]*$/.test(statusPath)) {
     throw new PgqError(
       'INVALID_OPTION',
-      `statusPath is ${shown(statusPath)}: it must be a path that begins with one slash, such as '/jobs', a URL without query, or a function`,
+      `statusPath is ${show(statusPath)}: it must be a path that begins with one slash, such as '/jobs', a URL without query, or a function`,
     )
   }
   return (_req, mountedAt, id) => join(isUrl ? statusPath : mountedAt + statusPath, id)

@@ -76,7 +76,7 @@ test('the order, with a request, a job, a stream and idle connections under way'
   await stream.ended()
   expect(stream.messages).toHaveLength(1) // and no `end`: the job goes on, and the client looks for it elsewhere
   await until('idle connections are closed', () => idle.closed && unused.closed)
-  await expect(fetch(`${api.url}/livez`)).rejects.toThrow()
+  await expect(fetch(`${api.url}/livez`)).rejects.toThrow('fetch failed')
   expect(busy.closed).toBe(false)
 
   api.tell('finish request')
@@ -196,19 +196,20 @@ test('without a database it ends in time', async () => {
   }
 })
 
+const listeners = (): number => process.listenerCount('SIGTERM')
+
+/** A server with a shutdown of its own, in this process. */
+async function served(options: Partial<ShutdownOptions> = {}): Promise<{
+  shutdown: ReturnType<typeof gracefulShutdown>
+  url: string
+  server: http.Server
+}> {
+  const { server, url } = await serve(appWith())
+  const own = createPgq({ connectionString: databaseUrl, schema })
+  return { shutdown: gracefulShutdown({ server, pgq: own, ...options }), url, server }
+}
+
 describe('by hand', () => {
-  const listeners = (): number => process.listenerCount('SIGTERM')
-
-  async function served(options: Partial<ShutdownOptions> = {}): Promise<{
-    shutdown: ReturnType<typeof gracefulShutdown>
-    url: string
-    server: http.Server
-  }> {
-    const { server, url } = await serve(appWith())
-    const own = createPgq({ connectionString: databaseUrl, schema })
-    return { shutdown: gracefulShutdown({ server, pgq: own, ...options }), url, server }
-  }
-
   test('it happens once, is reported, and the process lives on', async () => {
     const before = listeners()
     const steps: ShutdownStep[] = []

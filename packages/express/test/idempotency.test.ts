@@ -34,22 +34,24 @@ afterEach(() => {
 
 const asUser = (req: Request): string => req.get('X-User') ?? 'anybody'
 
-/** Stores an order and enqueues its job, through a transaction of `pg` at `/orders`, through one of pgq's own at `/short/orders`. */
+/** Stores an order and enqueues its job. */
+async function order(req: Request, tx: Queryable): Promise<ReplyInit> {
+  const { rows } = await tx.query(`INSERT INTO ${schema}.orders (item) VALUES ($1) RETURNING id`, [
+    req.body.item,
+  ])
+  await during(req)
+  const job = await req.pgq.enqueue(fulfil, { orderId: rows[0].id }, { tx })
+  return {
+    status: 201,
+    headers: { Location: `/orders/${rows[0].id}` },
+    body: { zulu: rows[0].id, jobId: job.id, alpha: 'ä\0' },
+  }
+}
+
+/** Takes orders: through a transaction of `pg` at `/orders`, through one of pgq's own at `/short/orders`. */
 function serveOrders(options: Partial<IdempotencyOptions> = {}): Promise<Served> {
   const idempotency = { scope: asUser, ...options }
   const app = appWith(express.json(), pgqMiddleware(pgq, { idempotency }))
-  const order = async (req: Request, tx: Queryable): Promise<ReplyInit> => {
-    const { rows } = await tx.query(`INSERT INTO ${schema}.orders (item) VALUES ($1) RETURNING id`, [
-      req.body.item,
-    ])
-    await during(req)
-    const job = await req.pgq.enqueue(fulfil, { orderId: rows[0].id }, { tx })
-    return {
-      status: 201,
-      headers: { Location: `/orders/${rows[0].id}` },
-      body: { zulu: rows[0].id, jobId: job.id, alpha: 'ä\0' },
-    }
-  }
   app.post('/orders', async (req, res) => {
     const reply = await inTransaction((tx) => req.pgq.idempotent(tx, () => order(req, tx)))
     req.pgq.send(res, reply)
@@ -223,7 +225,7 @@ describe.for(['/orders', '/short/orders'])('%s', (path) => {
     })
     await entered.opened
     gone.abort()
-    await expect(first).rejects.toThrow()
+    await expect(first).rejects.toThrow('aborted')
     expect(await counts()).toEqual({ orders: 0, jobs: 0, keys: 0 })
     goOn.open()
     await until('it is done', async () => (await counts()).keys === 1)
@@ -276,6 +278,18 @@ test('an answer counts for as long as it was said to', async () => {
   expect(Number(kept.s)).toBeLessThanOrEqual(1)
 })
 
+const work = async (): Promise<ReplyInit> => ({ status: 201 })
+
+/** A client whose transaction has ended. */
+async function ended(): Promise<Queryable> {
+  const client = new pg.Client({ connectionString: pool.options.connectionString })
+  await client.connect()
+  await client.query('BEGIN')
+  await client.query('COMMIT')
+  void client.end()
+  return client
+}
+
 describe('mistakes of the program', () => {
   const told: unknown[] = []
   const failing = async (
@@ -288,7 +302,6 @@ describe('mistakes of the program', () => {
     const { post } = await serve(app.use(problems({ onError: (error) => told.push(error) })))
     return post('/', {}, { 'Idempotency-Key': 'k' })
   }
-  const work = async (): Promise<ReplyInit> => ({ status: 201 })
 
   test('nobody said whose keys they are', async () => {
     const response = await failing((app) =>
@@ -341,15 +354,6 @@ describe('mistakes of the program', () => {
     expect(told).toMatchObject([{ message: expect.stringContaining('answer with a link instead') }])
     expect(await counts()).toEqual({ orders: 0, jobs: 0, keys: 0 })
   })
-
-  async function ended(): Promise<Queryable> {
-    const client = new pg.Client({ connectionString: pool.options.connectionString })
-    await client.connect()
-    await client.query('BEGIN')
-    await client.query('COMMIT')
-    void client.end()
-    return client
-  }
 })
 
 test.for([

@@ -152,6 +152,7 @@ test('a client that goes away takes its stream and its watch with it', async () 
 })
 
 test('a client that aborts before the stream has begun leaves nothing', async () => {
+  expect.hasAssertions()
   const fresh = await countingQueue()
   const entered = latch()
   const goOn = latch()
@@ -191,6 +192,7 @@ test('a client that takes nothing is cut off', async () => {
     },
     25_000,
   )
+  expect(lifecycle.openStreams).toBe(0)
   request.destroy()
   job.complete(null)
 })
@@ -201,7 +203,7 @@ test('there is a limit to streams, and room again when one ends', async () => {
   const { id } = await fresh.pgq.enqueue(steps, {})
   const clients = await Promise.all(Array.from({ length: 5 }, () => follow(`${url}/jobs/${id}/events`)))
   const statuses = clients.map((client) => client.response.status)
-  expect(statuses.toSorted()).toEqual([200, 200, 503, 503, 503])
+  expect(statuses.toSorted((a, b) => a - b)).toEqual([200, 200, 503, 503, 503])
   const refused = clients.find((client) => client.response.status === 503)?.response
   expect(refused?.headers.get('Retry-After')).toBe('7')
   expect(await refused?.json()).toMatchObject({ type: 'urn:problem-type:pgq:too-many-streams' })

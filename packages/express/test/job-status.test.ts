@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import http from 'node:http'
 import { createPgq, defineQueue, handle, type JobRecord } from '@pgq/core'
+import type { ErrorRequestHandler } from 'express'
 import { expect, inject, test } from 'vitest'
 import { jobStatusRouter, type JobStatusOptions, jobView, problems } from '../src/index.ts'
 import { freshQueue, work } from './support/fresh-queue.ts'
@@ -8,10 +9,16 @@ import { appWith, serve, type Served } from './support/serve.ts'
 import { latch, until } from './support/until.ts'
 
 const { pgq } = await freshQueue()
+const fail = async (): Promise<never> => {
+  throw new Error('SELECT secret FROM vault failed')
+}
 const mine = defineQueue<{ secret: string }>('mine', { maxAttempts: 1 })
 const metadata = { owner: 'ada' }
 const enqueue = async (): Promise<string> => (await pgq.enqueue(mine, { secret: 's3cret' }, { metadata })).id
 
+const breaks = (): never => {
+  throw new Error('no session store')
+}
 const byOwner: JobStatusOptions['authorize'] = (req, job) => job.metadata['owner'] === req.get('X-User')
 const serveJobs = (options?: JobStatusOptions): Promise<Served> =>
   serve(
@@ -56,9 +63,6 @@ test('why a job failed is shown only where that is wanted', async () => {
     expose: (job) => ({ ...jobView(job), error: job.error }),
   })
   const queue = defineQueue('fails', { maxAttempts: 1 })
-  const fail = async (): Promise<never> => {
-    throw new Error('SELECT secret FROM vault failed')
-  }
   await work(pgq, [handle(queue, fail)])
   const { id } = await pgq.enqueue(queue, {}, { metadata })
   await until('it is dead', async () => (await pgq.get(id))?.status === 'dead')
@@ -146,15 +150,13 @@ test('authorize may take its time, and is not asked about jobs that do not exist
 test('an error of authorize goes to the error middleware', async () => {
   const seen: unknown[] = []
   const app = appWith()
-  const authorize = (): never => {
-    throw new Error('no session store')
-  }
-  app.use('/jobs', jobStatusRouter(pgq, { authorize }))
+  app.use('/jobs', jobStatusRouter(pgq, { authorize: breaks }))
   app.use(problems())
-  app.use(((error, _req, res, _next) => {
+  const last: ErrorRequestHandler = (error, _req, res, _next) => {
     seen.push(error)
     res.status(418).end()
-  }) satisfies import('express').ErrorRequestHandler)
+  }
+  app.use(last)
   const { request } = await serve(app)
   expect((await request(`/jobs/${await enqueue()}`)).status).toBe(418)
   expect(seen).toMatchObject([{ message: 'no session store' }])
@@ -197,7 +199,7 @@ test('a running job is told to stop, and that is accepted', async () => {
   const aborted = latch()
   await work(pgq, [
     handle(queue, (_job, ctx) => {
-      ctx.signal.addEventListener('abort', aborted.open)
+      ctx.signal.addEventListener('abort', () => aborted.open())
       return aborted.opened
     }),
   ])
@@ -246,7 +248,7 @@ test('without a database the answer is 503', async () => {
 test.for([
   [{ authorise: () => true }, /no option "authorise"/],
   [{ authorize: true }, /^authorize is true: it must be a function/],
-  [{ expose: ['status'] }, /^expose is an array: it must be a function/],
+  [{ expose: ['status'] }, /^expose is an array of 1: it must be a function/],
   [{ maxStreams: -1 }, /^maxStreams is -1/],
   [{ heartbeat: 5 }, /^heartbeat is 5/],
   [{ interval: '1h' }, /^interval is "1h"/],

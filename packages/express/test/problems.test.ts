@@ -171,7 +171,7 @@ test('a response that has begun is broken off, and not continued with a problem'
   })
   const told: unknown[] = []
   const { request } = await serve(app.use(problems({ onError: (error) => told.push(error) })))
-  await expect(request('/').then((response) => response.text())).rejects.toThrow()
+  await expect(request('/').then((response) => response.text())).rejects.toThrow('terminated')
   expect(told).toHaveLength(1)
 })
 

@@ -1,6 +1,6 @@
 import { type Duration, durationMs, PgqError } from '@pgq/core'
+import { flagOption, functionOption, knownOptions, show } from '@pgq/core/options'
 import type { Request } from 'express'
-import { functionOption, knownOptions, shown } from '../options.ts'
 
 /** How requests with an `Idempotency-Key` are treated. */
 export interface IdempotencyOptions {
@@ -26,14 +26,9 @@ const TTL = { min: 1_000, max: 31_536_000_000 }
 export function idempotencyOptions(options: IdempotencyOptions): IdempotencyOptions {
   knownOptions('idempotency', options, ['scope', 'required', 'ttl', 'fingerprint'])
   if (typeof options.scope !== 'function') scopeText(options.scope)
-  if (options.required !== undefined && typeof options.required !== 'boolean') {
-    throw new PgqError(
-      'INVALID_OPTION',
-      `idempotency.required is ${shown(options.required)}: it must be true or false`,
-    )
-  }
+  if (options.required !== undefined) flagOption('idempotency.required', options.required)
   if (options.ttl !== undefined) durationMs('idempotency.ttl', options.ttl, TTL)
-  functionOption('idempotency.fingerprint', options.fingerprint)
+  if (options.fingerprint !== undefined) functionOption('idempotency.fingerprint', options.fingerprint)
   return options
 }
 
@@ -49,6 +44,6 @@ function scopeText(scope: unknown): string {
   if (typeof scope === 'string' && scope !== '') return scope
   throw new PgqError(
     'INVALID_OPTION',
-    `idempotency.scope is ${shown(scope)}: it must say who the caller is, as in (req) => req.user.id`,
+    `idempotency.scope is ${show(scope)}: it must say who the caller is, as in (req) => req.user.id`,
   )
 }

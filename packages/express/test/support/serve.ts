@@ -9,9 +9,9 @@ export interface Served {
   readonly server: Server
   readonly url: string
   /** `fetch` with a path. */
-  request(path: string, init?: RequestInit): Promise<Response>
+  readonly request: (path: string, init?: RequestInit) => Promise<Response>
   /** The same with a body of JSON. */
-  post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>
+  readonly post: (path: string, body?: unknown, headers?: Record<string, string>) => Promise<Response>
 }
 
 /** Serves an application on the loopback, until the test or the file ends. */
