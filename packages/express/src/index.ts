@@ -21,4 +21,4 @@ export type { Problem, ProblemIssue } from './problem.ts'
 // The process
 export { healthRouter, type HealthOptions } from './health-router.ts'
 export { gracefulShutdown } from './graceful-shutdown.ts'
-export type { ShutdownOptions, ShutdownReport, ShutdownStep } from './shutdown-options.ts'
+export type { ShutdownOptions, ShutdownReport, ShutdownStep, ShutdownStepName } from './shutdown-options.ts'

@@ -4,15 +4,7 @@ import { functionOption, knownOptions, show } from '@pgq/core/options'
 import { assertPgq } from './assert-pgq.ts'
 
 /** The steps, in their order. */
-export const SHUTDOWN_STEPS = [
-  'readiness',
-  'claiming',
-  'streams',
-  'server',
-  'drain',
-  'close',
-  'pools',
-] as const
+export type ShutdownStepName = 'readiness' | 'claiming' | 'streams' | 'server' | 'drain' | 'close' | 'pools'
 
 /** A step is told when it is over. */
 export interface ShutdownStep {
@@ -21,7 +13,7 @@ export interface ShutdownStep {
    * closed. `server`: the last request is answered. `drain`: running jobs have ended or were given back. `close`: pgq is closed. `pools`: so are
    * your pools.
    */
-  readonly step: (typeof SHUTDOWN_STEPS)[number]
+  readonly step: ShutdownStepName
   /** Since the shutdown began. */
   readonly elapsedMs: number
   /** True when it was not over in time, and the shutdown went on without it. */

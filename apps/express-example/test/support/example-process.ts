@@ -17,7 +17,7 @@ export interface Example {
 }
 
 /** A request to it. */
-export interface ExampleRequest {
+interface ExampleRequest {
   readonly method?: string
   /** @default ada */
   readonly as?: 'ada' | 'bob' | 'nobody'
