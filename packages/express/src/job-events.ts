@@ -38,11 +38,15 @@ export class JobEvents {
     const seen = req.get('Last-Event-ID')
     if (hasEnded(job.status) && seen === versionOf(textOf(expose(job, req)))) {
       res.status(204).end()
-    } else if (this.#lifecycle.isEnding || this.#lifecycle.openStreams >= maxStreams) {
-      this.#refuse(res)
     } else if (req.method === 'HEAD') {
       openStream(res)
       res.end()
+    } else if (this.#lifecycle.hasClosedStreams) {
+      // Come again, to another process. An EventSource that hears anything but 200 would give up for good.
+      openStream(res)
+      res.end(`retry: ${this.#settings.retryMs}\n\n`)
+    } else if (this.#lifecycle.openStreams >= maxStreams) {
+      this.#refuse(res)
     } else {
       await this.#stream(req, res, job.id, seen)
     }

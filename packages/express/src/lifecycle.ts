@@ -7,10 +7,16 @@ import type { Pgq } from '@pgq/core'
 export class Lifecycle {
   readonly #streams = new Set<() => void>()
   #ending = false
+  #hasClosedStreams = false
 
   /** Whether the process is shutting down. It never goes back. */
   get isEnding(): boolean {
     return this.#ending
+  }
+
+  /** Whether the streams of progress have been closed, and no more are opened. */
+  get hasClosedStreams(): boolean {
+    return this.#hasClosedStreams
   }
 
   /** How many streams of progress are open. */
@@ -30,8 +36,9 @@ export class Lifecycle {
     return () => void this.#streams.delete(entry)
   }
 
-  /** Ends all streams. */
+  /** Ends all streams, for good. */
   closeStreams(): void {
+    this.#hasClosedStreams = true
     for (const close of Array.from(this.#streams)) close()
   }
 }

@@ -3,6 +3,7 @@ import {
   type EnqueueOptions,
   type EnqueueResult,
   type InputOf,
+  type JobRecord,
   type Pgq,
   PgqError,
   type Queryable,
@@ -16,8 +17,9 @@ import { IdempotencyKeyError } from './idempotency/key-error.ts'
 import { type Reply, type ReplyInit, sendReply, storedReply } from './reply.ts'
 import type { JobAddress } from './status-path.ts'
 
-/** What `accepted` needs to know of a job: what `enqueue` returned, or any record of it. */
-export type AcceptedJob = Pick<EnqueueResult, 'id'> & Partial<Pick<EnqueueResult, 'deduplicated'>>
+/** What `accepted` needs to know of a job: what `enqueue` returned, or a record of it. */
+export type AcceptedJob = Pick<EnqueueResult, 'id'> &
+  Partial<Pick<EnqueueResult, 'deduplicated'> & Pick<JobRecord, 'status'>>
 
 /** What a request's queue is made of. */
 export interface RequestQueueDeps {
@@ -82,7 +84,7 @@ export class RequestQueue {
       body: {
         id: job.id,
         // A job that stands in for this one may be further: whoever wants to know asks at `self`.
-        status: 'pending',
+        status: job.status ?? 'pending',
         ...(job.deduplicated === true && { deduplicated: true }),
         links: { self, events: `${self}/events` },
         ...body,

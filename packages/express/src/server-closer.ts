@@ -4,7 +4,7 @@ import { Server as TlsServer } from 'node:tls'
 
 /** How often idle connections are looked for while the server closes, in ms. */
 const SWEEP_MS = 50
-/** How long a connection may take to begin a request after that, in ms: browsers open connections that they may never use. */
+/** How long a connection on which nothing was ever sent may go on, in ms: browsers open some that they never use. */
 const UNUSED_MS = 1_000
 
 /**
@@ -15,7 +15,8 @@ const UNUSED_MS = 1_000
  */
 export class ServerCloser {
   readonly #server: Server
-  readonly #sockets = new Set<Socket>()
+  /** The open connections, and how much had been read when each was ready for its first request. */
+  readonly #sockets = new Map<Socket, number>()
   readonly #responses = new Set<ServerResponse>()
   #isClosing = false
 
@@ -25,14 +26,9 @@ export class ServerCloser {
     server.prependListener('request', (_req, res) => this.#track(res))
     const connection = server instanceof TlsServer ? 'secureConnection' : 'connection'
     server.on(connection, (socket: Socket) => {
-      this.#sockets.add(socket)
+      this.#sockets.set(socket, socket.bytesRead)
       socket.once('close', () => this.#sockets.delete(socket))
     })
-  }
-
-  /** How many requests are under way. */
-  get openRequests(): number {
-    return this.#responses.size
   }
 
   /** Takes no more connections, and resolves when the last one is closed. A server that doesn't listen is closed already. */
@@ -57,7 +53,7 @@ export class ServerCloser {
   /** Breaks off what is still open, upgraded connections too. */
   cut(): void {
     this.#server.closeAllConnections()
-    for (const socket of this.#sockets) socket.destroy()
+    for (const socket of this.#sockets.keys()) socket.destroy()
   }
 
   #track(res: ServerResponse): void {
@@ -72,7 +68,6 @@ export class ServerCloser {
   }
 
   #closeUnused(): void {
-    const used = new Set(Array.from(this.#responses, (res) => res.socket))
-    for (const socket of this.#sockets) if (!used.has(socket)) socket.destroy()
+    for (const [socket, bytesRead] of this.#sockets) if (socket.bytesRead === bytesRead) socket.destroy()
   }
 }

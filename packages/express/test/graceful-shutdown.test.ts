@@ -69,11 +69,13 @@ test('the order, with a request, a job, a stream and idle connections under way'
   expect(readiness.status).toBe(503)
   expect((await fetch(`${api.url}/livez`)).status).toBe(200)
   expect((await fetch(`${api.url}/quick`)).status).toBe(200)
-  expect((await follow(`${api.url}/jobs/${id}/events`)).response.status).toBe(503)
+  const lateStream = await follow(`${api.url}/jobs/${id}/events`)
+  await lateStream.message('the snapshot', () => true)
   const { id: later } = await pgq.enqueue(slow, {})
   expect(stream.isOver).toBe(false)
 
   await stream.ended()
+  await lateStream.ended()
   expect(stream.messages).toHaveLength(1) // and no `end`: the job goes on, and the client looks for it elsewhere
   await until('idle connections are closed', () => idle.closed && unused.closed)
   await expect(fetch(`${api.url}/livez`)).rejects.toThrow('fetch failed')

@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import { createPgq, defineQueue, handle, type Worker } from '@pgq/core'
+import { startPostgres } from '@pgq/embedded-postgres'
 import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { healthRouter, type HealthOptions } from '../src/index.ts'
 import { lifecycleOf } from '../src/lifecycle.ts'
 import { cleanUpAfterwards, freshQueue, work } from './support/fresh-queue.ts'
 import { appWith, bodyOf, serve } from './support/serve.ts'
+import { until } from './support/until.ts'
 
 const { pgq } = await freshQueue()
 const handlers = [handle(defineQueue('idle'), async () => {})]
@@ -53,7 +55,31 @@ test('a worker that does not run makes it unready, and not dead', async () => {
   expect((await request('/livez')).status).toBe(200)
 })
 
-test.for(['paused', 'starting', 'stopping'] as const)('a worker that is %s is not ready', async (status) => {
+test('a database that goes away and comes back takes readiness with it, and the worker pauses', async () => {
+  const postgres = await startPostgres()
+  const own = createPgq({ connectionString: postgres.url })
+  const worker = own.createWorker(handlers, { lease: '1s', shutdownTimeout: 0 })
+  cleanUpAfterwards(async () => {
+    await own.close()
+    await postgres.stop()
+  })
+  await own.migrate()
+  await worker.start()
+  const { request } = await serve(appWith(healthRouter(own, { workers: [worker], cacheFor: 50 })))
+  const checks = async (): Promise<unknown> => JSON.stringify((await bodyOf(await request('/readyz'))).checks)
+  expect(await checks()).toBe('{"database":"ok","workers":"ok"}')
+  await postgres.kill()
+  await until(
+    'it is noticed',
+    async () => (await checks()) === '{"database":"unavailable","workers":"paused"}',
+  )
+  expect((await request('/readyz')).status).toBe(503)
+  expect((await request('/livez')).status).toBe(200)
+  await postgres.restart('fast')
+  await until('it is back', async () => (await request('/readyz')).status === 200)
+})
+
+test.for(['starting', 'stopping'] as const)('a worker that is %s is not ready', async (status) => {
   const worker = { status } as Worker
   const { request } = await serve(appWith(healthRouter(pgq, { workers: [worker] })))
   const response = await request('/readyz')

@@ -15,7 +15,7 @@ const fulfil = defineQueue('fulfil', { payload: z.object({ orderId: z.number() }
 
 afterEach(() =>
   sql(
-    `DELETE FROM ${schema}.jobs_live; DELETE FROM ${schema}.orders; DELETE FROM ${schema}.idempotency_keys`,
+    `TRUNCATE ${schema}.jobs; DELETE FROM ${schema}.orders; DELETE FROM ${schema}.idempotency_keys`,
   ),
 )
 

@@ -212,6 +212,19 @@ test('there is a limit to streams, and room again when one ends', async () => {
   expect((await follow(`${url}/jobs/${id}/events`)).response.status).toBe(200)
 })
 
+test('once the streams were closed for a shutdown, a client is sent elsewhere, by an answer that makes it come again', async () => {
+  const fresh = await freshQueue()
+  const { url } = await serveJobs({ retryAfter: '3s' }, fresh)
+  const { id } = await fresh.pgq.enqueue(steps, {})
+  const before = await follow(`${url}/jobs/${id}/events`)
+  await before.message('the snapshot', () => true)
+  lifecycleOf(fresh.pgq).closeStreams()
+  await before.ended()
+  const after = await fetch(`${url}/jobs/${id}/events`)
+  expect([after.status, after.headers.get('Content-Type')]).toEqual([200, 'text/event-stream; charset=utf-8'])
+  expect(await after.text()).toBe('retry: 3000\n\n')
+})
+
 test('streams end when pgq is closed', async () => {
   const fresh = await freshQueue()
   const { url } = await serveJobs({}, fresh)

@@ -56,6 +56,18 @@ test('a job that was there already is told as such', async () => {
   expect(second).toMatchObject({ id: first.id, deduplicated: true })
 })
 
+test('a record of a job is accepted as it stands', async () => {
+  const { id } = await pgq.enqueue(reports, { month: 'May' })
+  await pgq.cancel(id)
+  const app = appWith(pgqMiddleware(pgq))
+  app.post('/', async (req, res) => {
+    const job = await pgq.get(id)
+    if (job) req.pgq.accepted(res, job)
+  })
+  const { post } = await serve(app)
+  expect(await bodyOf(await post('/'))).toMatchObject({ id, status: 'cancelled' })
+})
+
 test('the address does not depend on the router that the route is in', async () => {
   const { post } = await serveReports()
   const response = await post('/v1/reports', { month: 'May' })
@@ -97,7 +109,7 @@ test.for(['router', 'application'] as const)(
 )
 
 test('many jobs, and a transaction, are as those of pgq', async () => {
-  await sql(`DELETE FROM ${schema}.jobs_live`)
+  await sql(`TRUNCATE ${schema}.jobs`)
   const app = appWith(express.json(), pgqMiddleware(pgq))
   app.post('/years', async (req, res) => {
     const ids = await req.pgq.transaction(async (tx) => {
@@ -115,7 +127,7 @@ test('many jobs, and a transaction, are as those of pgq', async () => {
 })
 
 test('a route works in a transaction of its own, and a failure leaves neither row nor job', async () => {
-  await sql(`DELETE FROM ${schema}.jobs_live; DELETE FROM ${schema}.reports`)
+  await sql(`TRUNCATE ${schema}.jobs; DELETE FROM ${schema}.reports`)
   const app = appWith(express.json(), pgqMiddleware(pgq))
   app.post('/reports', async (req, res) => {
     const client = await pool.connect()
@@ -141,7 +153,7 @@ test('a route works in a transaction of its own, and a failure leaves neither ro
 })
 
 test('a transaction that has ended is refused, and nothing is written', async () => {
-  await sql(`DELETE FROM ${schema}.jobs_live`)
+  await sql(`TRUNCATE ${schema}.jobs`)
   const told: unknown[] = []
   const app = appWith(pgqMiddleware(pgq))
   app.post('/pg', async (req) => {
