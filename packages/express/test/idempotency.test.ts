@@ -14,9 +14,7 @@ await sql(`CREATE TABLE ${schema}.orders (id serial PRIMARY KEY, item text NOT N
 const fulfil = defineQueue('fulfil', { payload: z.object({ orderId: z.number() }) })
 
 afterEach(() =>
-  sql(
-    `TRUNCATE ${schema}.jobs; DELETE FROM ${schema}.orders; DELETE FROM ${schema}.idempotency_keys`,
-  ),
+  sql(`TRUNCATE ${schema}.jobs; DELETE FROM ${schema}.orders; DELETE FROM ${schema}.idempotency_keys`),
 )
 
 const counts = async (): Promise<{ orders: number; jobs: number; keys: number }> => {
@@ -323,6 +321,19 @@ describe('mistakes of the program', () => {
     )
     expect(response.status).toBe(500)
     expect(told).toMatchObject([{ code: 'INVALID_OPTION', message: /^idempotency.scope is undefined/ }])
+  })
+
+  test('nobody has read the body, so that requests that differ would look the same', async () => {
+    told.length = 0
+    const app = appWith(pgqMiddleware(pgq, { idempotency: { scope: 'all' } }))
+    app.post('/', async (req, res) => req.pgq.send(res, await req.pgq.idempotent(work)))
+    const { post, request } = await serve(app.use(problems({ onError: (error) => told.push(error) })))
+    const key = { 'Idempotency-Key': 'k' }
+    expect((await post('/', { item: 'tea' }, key)).status).toBe(500)
+    expect(told).toMatchObject([
+      { code: 'INVALID_OPTION', message: expect.stringContaining('add express.json()') },
+    ])
+    expect((await request('/', { method: 'POST', headers: key })).status).toBe(201)
   })
 
   test('the transaction has ended, or was never one', async () => {

@@ -1,15 +1,27 @@
 import { createHash, type Hash } from 'node:crypto'
+import { PgqError } from '@pgq/core'
 import type { Request } from 'express'
 
 /**
  * What makes two requests the same one: the method, the path with its query, and the body as the body parser made it. The
  * order of members in a JSON object doesn't count.
+ * @throws PgqError INVALID_OPTION for a body that no parser has read: requests that differ would look the same
  */
 export function requestFingerprint(req: Request): string {
+  if (req.body === undefined && hasBody(req)) {
+    throw new PgqError(
+      'INVALID_OPTION',
+      'the body of a request with an Idempotency-Key was not read: add express.json() before, or give idempotency.fingerprint',
+    )
+  }
   const hash = createHash('sha256')
   hash.update(`${req.method}\n${req.originalUrl}\n`)
   addBody(hash, req.body)
   return hash.digest('base64url')
+}
+
+function hasBody(req: Request): boolean {
+  return req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0
 }
 
 function addBody(hash: Hash, body: unknown): void {
