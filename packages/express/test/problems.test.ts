@@ -165,14 +165,22 @@ test('everything else goes on to the next error middleware, untouched', async ()
 
 test('a response that has begun is broken off, and not continued with a problem', async () => {
   const app = appWith()
+  const error = new PgqError('DATABASE_UNAVAILABLE', 'gone')
   app.get('/', (_req, res) => {
     res.write('half of it')
-    throw new PgqError('DATABASE_UNAVAILABLE', 'gone')
+    throw error
   })
   const told: unknown[] = []
-  const { request } = await serve(app.use(problems({ onError: (error) => told.push(error) })))
+  const passed: unknown[] = []
+  const last: ErrorRequestHandler = (one, _req, _res, next) => {
+    passed.push(one)
+    next(one)
+  }
+  app.use(problems({ onError: (one) => told.push(one) }), last)
+  const { request } = await serve(app)
   await expect(request('/').then((response) => response.text())).rejects.toThrow('terminated')
-  expect(told).toHaveLength(1)
+  expect(told).toEqual([error])
+  expect(passed).toEqual([error])
 })
 
 test('a database that is away is 503, and who runs the server reads why on the console', async () => {
