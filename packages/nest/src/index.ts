@@ -1,1 +1,36 @@
-export {}
+/** Jobs in Nest, on the PostgreSQL that the application already has. */
+
+// The module
+export { PgqModule, type PgqFeatureOptions } from './pgq-module.ts'
+export type {
+  Enhancers,
+  PgqConnectionOptions,
+  PgqModuleAsyncOptions,
+  PgqModuleOptions,
+  PgqOptionsFactory,
+} from './pgq-module-options.ts'
+export { getPgqToken, getQueueToken } from './tokens.ts'
+
+// Enqueue
+export { InjectPgq, InjectQueue, type InjectDecorator } from './inject.ts'
+export { type JobRecordOf, QueueClient, type QueuePage } from './queue-client.ts'
+
+// Process
+export {
+  Processor,
+  type ProcessorDecorator,
+  type ProcessorOptions,
+  type QueueProcessor,
+} from './processor.ts'
+export { Process, type ProcessDecorator, type ProcessOptions } from './process.ts'
+export { InjectJob, InjectJobContext } from './inject.ts'
+export { type PgqContextType, PgqExecutionContext } from './execution-context.ts'
+
+// Learn what happens
+export {
+  type JobEvent,
+  type JobEventName,
+  OnJobEvent,
+  type OnJobEventDecorator,
+  type OnJobEventOptions,
+} from './on-job-event.ts'

@@ -1,0 +1,93 @@
+import 'reflect-metadata'
+import { type AnyQueue, handle, type HandlerOptions, PgqError, type PgqEventName } from '@pgq/core'
+
+/** Says that a class or a method handles the jobs of a queue. */
+export interface HandlerDeclaration {
+  readonly queue: AnyQueue
+  readonly connection: string
+  readonly options: HandlerOptions
+}
+
+/** Says that a method listens to events of jobs. */
+export interface ListenerDeclaration {
+  readonly event: PgqEventName
+  /** Undefined for the jobs of all queues. */
+  readonly queue: AnyQueue | undefined
+  readonly connection: string
+}
+
+/** Everything that the decorators say, by kind. A new decorator is an entry here, and one where a connection takes them up. */
+export interface Declarations {
+  readonly handler: HandlerDeclaration
+  readonly listener: ListenerDeclaration
+}
+
+/** What a declaration can be of. */
+export type DeclarationKind = keyof Declarations
+
+const KEYS: { readonly [Kind in DeclarationKind]: symbol } = {
+  handler: Symbol.for('pgq.nest.handler'),
+  listener: Symbol.for('pgq.nest.listener'),
+}
+
+/** Every kind. */
+export const DECLARATION_KINDS = Object.keys(KEYS) as readonly DeclarationKind[]
+
+/** Notes a declaration at a class, or at the function of a method. */
+export function declare<Kind extends DeclarationKind>(
+  kind: Kind,
+  target: object,
+  declaration: Declarations[Kind],
+): void {
+  const own = (Reflect.getOwnMetadata(KEYS[kind], target) ?? []) as readonly Declarations[Kind][]
+  Reflect.defineMetadata(KEYS[kind], [...own, declaration], target)
+}
+
+/** What was declared at a class, or one that it extends, or at the function of a method. */
+export function declarationsOf<Kind extends DeclarationKind>(
+  kind: Kind,
+  target: object,
+): readonly Declarations[Kind][] {
+  return (Reflect.getMetadata(KEYS[kind], target) ?? []) as readonly Declarations[Kind][]
+}
+
+/**
+ * Checks a queue where a decorator names it, which is where the stack trace helps.
+ * @throws PgqError INVALID_QUEUE
+ */
+export function checkQueue(where: string, queue: unknown): asserts queue is AnyQueue {
+  checkHandler(where, queue, {})
+}
+
+/**
+ * Checks a queue and the options of its handler.
+ * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+ */
+export function checkHandler(where: string, queue: unknown, options: HandlerOptions): void {
+  if (queue === undefined) {
+    throw new PgqError(
+      'INVALID_QUEUE',
+      `${where} was given undefined instead of a queue: do two files import each other in a circle?`,
+    )
+  }
+  handle(queue as AnyQueue, () => undefined, options as { transactional?: false })
+}
+
+/**
+ * Refuses misspelt options.
+ * @throws PgqError INVALID_OPTION naming the option and the known ones
+ */
+export function checkKnown(where: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new PgqError(
+      'INVALID_OPTION',
+      `the options of ${where} are ${typeof options}: they must be an object`,
+    )
+  }
+  const unknown = Object.keys(options).find((key) => !known.includes(key))
+  if (unknown === undefined) return
+  throw new PgqError(
+    'INVALID_OPTION',
+    `${where} has no option ${JSON.stringify(unknown)}; there are: ${known.join(', ')}`,
+  )
+}

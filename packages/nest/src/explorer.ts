@@ -1,0 +1,134 @@
+import { type DiscoveryService, type MetadataScanner, type ModulesContainer } from '@nestjs/core'
+import { PgqError } from '@pgq/core'
+import 'reflect-metadata'
+import { DECLARATION_KINDS, type DeclarationKind, type Declarations, declarationsOf } from './declarations.ts'
+import { isPerJob, type NestModule, type Provider } from './nest-container.ts'
+
+/** A declaration, and the method of a provider that it is about. */
+export interface Found<Kind extends DeclarationKind> {
+  readonly kind: Kind
+  readonly declaration: Declarations[Kind]
+  readonly provider: Provider
+  readonly module: NestModule
+  readonly method: string
+  /** For messages: `Class.method`. */
+  readonly name: string
+}
+
+/** One of any kind. */
+export type AnyFound = { readonly [Kind in DeclarationKind]: Found<Kind> }[DeclarationKind]
+
+/** What discovery needs of Nest. */
+export interface ExplorerDeps {
+  readonly discovery: DiscoveryService
+  readonly scanner: MetadataScanner
+  readonly modules: ModulesContainer
+}
+
+/**
+ * Finds what the decorators have declared, in the providers of all modules.
+ * @throws PgqError INVALID_OPTION for a decorator where it can have no effect
+ */
+export function explore({ discovery, scanner }: ExplorerDeps): readonly AnyFound[] {
+  refuseControllers(discovery, scanner)
+  return discovery.getProviders().flatMap((provider) => {
+    const type = typeOf(provider)
+    if (provider.isAlias || !provider.host || !type) return []
+    const found = declaredBy(type, scanner)
+    if (found.some((one) => one.kind === 'handler')) requireEnhancers(type, provider)
+    return found.map((one) => ({ ...one, provider, module: provider.host as NestModule }) as AnyFound)
+  })
+}
+
+type Declared = Pick<AnyFound, 'kind' | 'declaration' | 'method' | 'name'>
+type Class = abstract new (...given: never[]) => object
+
+function declaredBy(type: Class, scanner: MetadataScanner): Declared[] {
+  const places: readonly { readonly target: object; readonly method: string }[] = [
+    { target: type, method: 'process' },
+    ...methodsOf(type, scanner).map(({ name, method }) => ({ target: method, method: name })),
+  ]
+  return places.flatMap(({ target, method }) =>
+    DECLARATION_KINDS.flatMap((kind) =>
+      declarationsOf(kind, target).map((declaration) => {
+        return { kind, declaration, method, name: `${type.name}.${method}` } as Declared
+      }),
+    ),
+  )
+}
+
+function methodsOf(type: Class, scanner: MetadataScanner): { name: string; method: object }[] {
+  const prototype = type.prototype as Record<string, object>
+  return scanner
+    .getAllMethodNames(prototype)
+    .map((name) => ({ name, method: prototype[name] as object }))
+    .filter(({ method }) => typeof method === 'function')
+}
+
+/**
+ * The class of a provider, whatever made it: of a factory or a value it is the one of the object, and for an object without a
+ * class (which a test put in its place) the one it stands for.
+ */
+function typeOf(provider: Provider): Class | undefined {
+  const instance: unknown = isPerJob(provider) ? undefined : provider.instance
+  const made = provider.isNotMetatype ? undefined : provider.metatype
+  const candidates = [
+    typeof instance === 'object' && instance !== null ? instance.constructor : undefined,
+    made,
+    provider.token,
+  ].filter((one): one is Class & typeof Object => typeof one === 'function' && isClass(one))
+  return candidates.find((one) => one !== Object)
+}
+
+function isClass(value: object): boolean {
+  const prototype: unknown = (value as { readonly prototype?: unknown }).prototype
+  return typeof prototype === 'object' && prototype !== null
+}
+
+function refuseControllers(discovery: DiscoveryService, scanner: MetadataScanner): void {
+  for (const controller of discovery.getControllers()) {
+    const type = controller.metatype as Class | null
+    const [declared] = type && isClass(type) ? declaredBy(type, scanner) : []
+    if (!declared) continue
+    throw new PgqError(
+      'INVALID_OPTION',
+      `${declared.name} has a decorator of pgq, but ${type?.name} is a controller: move the method into a provider`,
+    )
+  }
+}
+
+/**
+ * Nest makes the guards, interceptors, pipes and filters that are given as classes only for providers that are classes. For others
+ * it would silently leave them out, and a guard that is left out is worse than an error.
+ */
+function requireEnhancers(type: Class, provider: Provider): void {
+  const places = [
+    type,
+    ...Object.values(Object.getOwnPropertyDescriptors(type.prototype)).map(({ value }) => value),
+  ]
+  const missing = places
+    .filter((place): place is object => typeof place === 'function')
+    .flatMap(enhancerClasses)
+    .find((enhancer) => provider.host?.hasInjectable(enhancer) === false)
+  if (!missing) return
+  throw new PgqError(
+    'INVALID_OPTION',
+    `${type.name} is provided by useFactory or useValue, so Nest does not make its ${missing.name}: provide the class, ` +
+      `or give its decorator an object, new ${missing.name}(…)`,
+  )
+}
+
+const ENHANCER_METHODS = ['canActivate', 'intercept', 'transform', 'catch'] as const
+
+function enhancerClasses(place: object): Class[] {
+  const values = (Reflect.getMetadataKeys(place) as unknown[]).map((key): unknown =>
+    Reflect.getMetadata(key, place),
+  )
+  return values
+    .filter((value): value is unknown[] => Array.isArray(value))
+    .flat()
+    .filter((value): value is Class => {
+      if (typeof value !== 'function' || !isClass(value)) return false
+      return ENHANCER_METHODS.some((method) => method in (value.prototype as object))
+    })
+}

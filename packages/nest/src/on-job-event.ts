@@ -1,0 +1,44 @@
+import type { AnyQueue, PgqEventName, PgqEvents } from '@pgq/core'
+import { checkKnown, checkQueue, declare } from './declarations.ts'
+import { DEFAULT_CONNECTION } from './tokens.ts'
+
+/** The names of the events that are about jobs. */
+export type JobEventName = Extract<PgqEventName, `job.${string}`>
+
+/** What a listener gets for an event: `JobEvent<'job.dead'>`. */
+export type JobEvent<Name extends JobEventName> = PgqEvents[Name]
+
+/** Where to listen. */
+export interface OnJobEventOptions {
+  /** The `name` of the connection in `forRoot`. @default 'default' */
+  readonly connection?: string
+}
+
+/** A decorator for methods that take the event; others don't compile. */
+export type OnJobEventDecorator<Name extends JobEventName> = <
+  Method extends (event: JobEvent<Name>) => unknown,
+>(
+  target: object,
+  name: string | symbol,
+  descriptor: TypedPropertyDescriptor<Method>,
+) => void
+
+/**
+ * Calls a method of a provider for each event of this process: of its own worker, and of its own calls. A method that throws harms nobody.
+ * @param queue only for jobs of this queue; all queues without
+ * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+ * @example
+ * \@OnJobEvent('job.dead', receipts)
+ * alert({ job, error }: JobEvent<'job.dead'>) { … }
+ */
+export function OnJobEvent<Name extends JobEventName>(
+  event: Name,
+  queue?: AnyQueue,
+  options: OnJobEventOptions = {},
+): OnJobEventDecorator<Name> {
+  if (queue !== undefined) checkQueue('@OnJobEvent', queue)
+  checkKnown('@OnJobEvent', options, ['connection'])
+  const { connection = DEFAULT_CONNECTION } = options
+  return (_target, _name, descriptor) =>
+    declare('listener', descriptor.value as object, { event, queue, connection })
+}

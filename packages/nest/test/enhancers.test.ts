@@ -1,0 +1,300 @@
+import {
+  type ArgumentMetadata,
+  type ArgumentsHost,
+  type CallHandler,
+  Catch,
+  type ExceptionFilter,
+  type ExecutionContext,
+  ForbiddenException,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+  type PipeTransform,
+  Scope,
+  SetMetadata,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  UsePipes,
+} from '@nestjs/common'
+import { APP_INTERCEPTOR, Reflector } from '@nestjs/core'
+import { type AnyQueue, defineQueue, type Job, type JobOf, SnoozeJob, type } from '@pgq/core'
+import { map, type Observable } from 'rxjs'
+import { expect, test } from 'vitest'
+import {
+  InjectJob,
+  type PgqContextType,
+  PgqExecutionContext,
+  PgqModule,
+  type PgqModuleOptions,
+  Process,
+  Processor,
+} from '../src/index.ts'
+import { freshSchema } from './support/fresh-schema.ts'
+import { startApp } from './support/start-app.ts'
+import { settled, until } from './support/until.ts'
+
+const letters = defineQueue('letter', { payload: type<{ to: string }>(), maxAttempts: 2 })
+const seen: string[] = []
+
+/** Notes what it sees, as a logging or tracing interceptor would. */
+@Injectable()
+class Notes implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType<PgqContextType>() !== 'pgq') return next.handle()
+    const job = PgqExecutionContext.create(context).getJob<typeof letters>()
+    seen.push(`${context.getClass().name}.${context.getHandler().name} ${job.queue} ${job.payload.to}`)
+    return next.handle().pipe(map((result) => ({ result, noted: true })))
+  }
+}
+
+const AllowedTo = (who: string) => SetMetadata('allowed', who)
+
+/** Reads what a decorator says of the method, by the Reflector. */
+@Injectable()
+class AddresseeGuard {
+  constructor(private readonly reflector: Reflector) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const allowed = this.reflector.getAllAndOverride<string>('allowed', [
+      context.getHandler(),
+      context.getClass(),
+    ])
+    return PgqExecutionContext.create(context).getJob<typeof letters>().payload.to === allowed
+  }
+}
+
+/** Starts an application with one provider, gives it one job, and returns the job after its first attempt. */
+async function runIn(
+  provider: new (...given: never[]) => object,
+  payload: { to: string },
+  options: PgqModuleOptions = {},
+  providers: object[] = [],
+) {
+  const { options: own, pgq } = await freshSchema()
+  await startApp({
+    imports: [PgqModule.forRoot({ ...own, worker: true, ...options })],
+    providers: [provider as new () => object, ...(providers as [])],
+  })
+  const { id } = await pgq.enqueue(letters as AnyQueue, payload)
+  return settled(pgq, id)
+}
+
+test('interceptors of the class and of the method are around the handler', async () => {
+  @UseInterceptors(Notes)
+  @Processor(letters)
+  class Outer {
+    @UseInterceptors(Notes)
+    process(job: JobOf<typeof letters>): string {
+      return job.payload.to
+    }
+  }
+  seen.length = 0
+  const job = await runIn(Outer, { to: 'Ada' })
+  expect(job.result).toEqual({ result: { result: 'Ada', noted: true }, noted: true })
+  expect(seen).toEqual(['Outer.process letter Ada', 'Outer.process letter Ada'])
+})
+
+test('a guard lets jobs through, and makes those dead that it refuses, with a clear error', async () => {
+  @Injectable()
+  class Postman {
+    @UseGuards(AddresseeGuard)
+    @AllowedTo('Ada')
+    @Process(letters)
+    deliver(): string {
+      return 'delivered'
+    }
+  }
+  expect(await runIn(Postman, { to: 'Ada' })).toMatchObject({ status: 'completed', result: 'delivered' })
+  const refused = await runIn(Postman, { to: 'Mallory' })
+  expect(refused).toMatchObject({ status: 'dead', attempts: 1 })
+  expect(refused.error).toContain('a guard refused the job')
+})
+
+test('a guard may throw what it likes, and a handler may throw what a guard would', async () => {
+  @UseGuards({
+    canActivate() {
+      throw new SnoozeJob('1h')
+    },
+  })
+  @Processor(letters)
+  class Snoozed {
+    process(): void {}
+  }
+  const { options, pgq } = await freshSchema()
+  await startApp({ imports: [PgqModule.forRoot({ ...options, worker: true })], providers: [Snoozed] })
+  const { id } = await pgq.enqueue(letters, { to: 'Ada' })
+  const snoozed = await until('it is snoozed', async () => {
+    const job = await pgq.get(id)
+    return job && job.scheduledFor.getTime() > job.createdAt.getTime() + 60_000 && job
+  })
+  expect(snoozed).toMatchObject({ status: 'pending', attempts: 0 })
+
+  @Processor(letters)
+  class Forbidden {
+    process(): void {
+      throw new ForbiddenException('by the other system')
+    }
+  }
+  expect(await runIn(Forbidden, { to: 'Ada' })).toMatchObject({
+    status: 'failed',
+    error: 'by the other system',
+  })
+})
+
+test('pipes get the payload, with the schema of its queue, and the handler gets what they return', async () => {
+  const metadata: ArgumentMetadata[] = []
+  class Upper implements PipeTransform {
+    transform(payload: { to: string }, about: ArgumentMetadata): { to: string } {
+      metadata.push(about)
+      return { to: payload.to.toUpperCase() }
+    }
+  }
+  class Exclaim implements PipeTransform {
+    transform = (payload: { to: string }): { to: string } => ({ to: `${payload.to}!` })
+  }
+  @UsePipes(Upper)
+  @Processor(letters)
+  class Piped {
+    @UsePipes(new Exclaim())
+    process(job: JobOf<typeof letters>, ctx: { signal: AbortSignal }): string {
+      return `${job.payload.to} ${job.attempt} ${ctx.signal.aborted}`
+    }
+  }
+  expect((await runIn(Piped, { to: 'Ada' })).result).toBe('ADA! 1 false')
+  expect(metadata[0]).toMatchObject({ type: 'body' })
+  if (process.env['NEST_MAJOR'] !== '11') expect(metadata[0]).toMatchObject({ schema: letters.payload })
+})
+
+test('a pipe that throws fails the attempt', async () => {
+  @UsePipes({
+    transform() {
+      throw new Error('no such address')
+    },
+  })
+  @Processor(letters)
+  class Piped {
+    process(): void {}
+  }
+  expect(await runIn(Piped, { to: 'Ada' })).toMatchObject({ status: 'failed', error: 'no such address' })
+})
+
+class Expected extends Error {}
+
+test('a filter completes the job with what it returns', async () => {
+  @Catch(Expected)
+  class Forgive implements ExceptionFilter {
+    catch(error: Expected, host: ArgumentsHost): unknown {
+      return {
+        forgiven: error.message,
+        to: PgqExecutionContext.create(host).getJob<typeof letters>().payload.to,
+      }
+    }
+  }
+  @UseFilters(Forgive)
+  @Processor(letters)
+  class Failing {
+    process(job: JobOf<typeof letters>): void {
+      throw job.payload.to === 'Ada' ? new Expected('moved') : new Error('lost')
+    }
+  }
+  const forgiven = await runIn(Failing, { to: 'Ada' })
+  expect(forgiven).toMatchObject({ status: 'completed', result: { forgiven: 'moved', to: 'Ada' } })
+  expect(await runIn(Failing, { to: 'Bob' })).toMatchObject({ status: 'failed', error: 'lost' })
+})
+
+for (const [how, look] of [
+  ['at once', () => undefined],
+  ['later', async () => undefined],
+] as const) {
+  test(`a filter that returns nothing ${how} has only looked: the attempt fails as it would have`, async () => {
+    const looked: unknown[] = []
+    @UseFilters({
+      catch(error: unknown) {
+        looked.push(error)
+        return look()
+      },
+    })
+    @Processor(letters)
+    class Failing {
+      process(): void {
+        throw new Error('lost')
+      }
+    }
+    expect(await runIn(Failing, { to: 'Ada' })).toMatchObject({ status: 'failed', error: 'lost' })
+    expect(looked).toEqual([new Error('lost')])
+  })
+}
+
+test('a filter may end the attempt in another way, and sees refusals of guards', async () => {
+  @Catch(ForbiddenException)
+  class Later implements ExceptionFilter {
+    catch(): never {
+      throw new Expected('not now')
+    }
+  }
+  @UseFilters(Later)
+  @UseGuards({ canActivate: () => false })
+  @Processor(letters)
+  class Guarded {
+    process(): void {}
+  }
+  expect(await runIn(Guarded, { to: 'Ada' })).toMatchObject({ status: 'failed', error: 'not now' })
+})
+
+test('global enhancers are left out unless they are asked for, and none at all are used with none', async () => {
+  const global = { provide: APP_INTERCEPTOR, useClass: Notes }
+  @UseInterceptors(Notes)
+  @Processor(letters)
+  class Plain {
+    process(job: JobOf<typeof letters>): string {
+      return job.payload.to
+    }
+  }
+  const once = { result: 'Ada', noted: true }
+  expect((await runIn(Plain, { to: 'Ada' }, {}, [global])).result).toEqual(once)
+  const all = await runIn(Plain, { to: 'Ada' }, { enhancers: 'all' }, [global])
+  expect(all.result).toEqual({ result: once, noted: true })
+  expect((await runIn(Plain, { to: 'Ada' }, { enhancers: 'none' }, [global])).result).toBe('Ada')
+})
+
+test('an enhancer that is request-scoped is made for the job', async () => {
+  @Injectable({ scope: Scope.REQUEST })
+  class JobNotes implements NestInterceptor {
+    constructor(@InjectJob() private readonly job: Job) {}
+    intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+      return next.handle().pipe(map(() => `noted ${this.job.id}`))
+    }
+  }
+  @UseInterceptors(JobNotes)
+  @Processor(letters)
+  class Scoped {
+    process(): void {}
+  }
+  const job = await runIn(Scoped, { to: 'Ada' })
+  expect(job.result).toBe(`noted ${job.id}`)
+})
+
+test('enhancers have what their module has', async () => {
+  @Injectable()
+  class Prefix implements NestInterceptor {
+    constructor(@Inject('PREFIX') private readonly prefix: string) {}
+    intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+      return next.handle().pipe(map((result) => `${this.prefix}${String(result)}`))
+    }
+  }
+  @UseInterceptors(Prefix)
+  @Processor(letters)
+  class Prefixed {
+    process(job: JobOf<typeof letters>): string {
+      return job.payload.to
+    }
+  }
+  const prefix = { provide: 'PREFIX', useValue: 'Dear ' }
+  expect((await runIn(Prefixed, { to: 'Ada' }, {}, [prefix])).result).toBe('Dear Ada')
+})
+
+test('the context of something else than a job is refused', () => {
+  const host = { getType: () => 'http' } as unknown as ArgumentsHost
+  expect(() => PgqExecutionContext.create(host)).toThrow('this is no job: the type of the context is "http"')
+})

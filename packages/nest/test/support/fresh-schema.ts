@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto'
+import { createPgq, type Pgq, type PgqOptions } from '@pgq/core'
+import pg from 'pg'
+import { inject, onTestFinished } from 'vitest'
+
+/** A schema of its own for a test, and a look into it that does not go through the application. */
+export interface FreshSchema {
+  /** For `PgqModule.forRoot`. */
+  readonly options: PgqOptions & { readonly logger: false }
+  readonly schema: string
+  readonly databaseUrl: string
+  /** A queue of the test's own on the same schema. */
+  readonly pgq: Pgq
+  /** Connections of the test's own. */
+  readonly pool: pg.Pool
+}
+
+/** Makes a migrated schema, which is dropped when the test ends. */
+export async function freshSchema(): Promise<FreshSchema> {
+  const fresh = unmigratedSchema()
+  await fresh.pgq.migrate()
+  return fresh
+}
+
+/** The same without the migration: the schema does not exist yet. */
+export function unmigratedSchema(): FreshSchema {
+  const databaseUrl = inject('databaseUrl')
+  const schema = `t_${randomBytes(6).toString('hex')}`
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 3 })
+  const pgq = createPgq({ pool, schema })
+  onTestFinished(async () => {
+    await pgq.close()
+    await pool.query(`SET client_min_messages = warning; DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+    await pool.end()
+  })
+  return {
+    options: { connectionString: databaseUrl, schema, logger: false },
+    schema,
+    databaseUrl,
+    pgq,
+    pool,
+  }
+}
