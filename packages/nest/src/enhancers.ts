@@ -1,7 +1,6 @@
 import { ForbiddenException } from '@nestjs/common'
 import { ApplicationConfig, ExternalContextCreator, type ModulesContainer } from '@nestjs/core'
 import { type AnyQueue, DeadJob, type Job, type JobContext } from '@pgq/core'
-import 'reflect-metadata'
 import type { Enhancers } from './pgq-module-options.ts'
 
 /** One call of a handler, with everything around it. */

@@ -28,6 +28,7 @@ export class PgqExecutionContext {
   }
 
   /** The context that the handler gets. Name its type for a transactional one: `getContext<TransactionalJobContext>()`. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows which handler it is for
   getContext<Context extends JobContext = JobContext>(): Context {
     return this.#host.getArgByIndex(1)
   }

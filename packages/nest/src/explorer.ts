@@ -1,6 +1,5 @@
 import { type DiscoveryService, type MetadataScanner, type ModulesContainer } from '@nestjs/core'
 import { PgqError } from '@pgq/core'
-import 'reflect-metadata'
 import { DECLARATION_KINDS, type DeclarationKind, type Declarations, declarationsOf } from './declarations.ts'
 import { isPerJob, type NestModule, type Provider } from './nest-container.ts'
 
@@ -40,7 +39,12 @@ export function explore({ discovery, scanner }: ExplorerDeps): readonly AnyFound
   })
 }
 
-type Declared = Pick<AnyFound, 'kind' | 'declaration' | 'method' | 'name'>
+interface Declared {
+  readonly kind: DeclarationKind
+  readonly declaration: Declarations[DeclarationKind]
+  readonly method: string
+  readonly name: string
+}
 type Class = abstract new (...given: never[]) => object
 
 function declaredBy(type: Class, scanner: MetadataScanner): Declared[] {
@@ -50,9 +54,12 @@ function declaredBy(type: Class, scanner: MetadataScanner): Declared[] {
   ]
   return places.flatMap(({ target, method }) =>
     DECLARATION_KINDS.flatMap((kind) =>
-      declarationsOf(kind, target).map((declaration) => {
-        return { kind, declaration, method, name: `${type.name}.${method}` } as Declared
-      }),
+      declarationsOf(kind, target).map((declaration) => ({
+        kind,
+        declaration,
+        method,
+        name: `${type.name}.${method}`,
+      })),
     ),
   )
 }

@@ -201,9 +201,11 @@ function settingsProviders(
     return [{ provide, inject, useFactory: make }]
   }
   const factory = useClass ?? (useExisting as Type<PgqOptionsFactory>)
-  const ask = async (one: PgqOptionsFactory): Promise<ConnectionSettings> =>
-    connectionSettings(await one.createPgqOptions())
-  return [...(useClass ? [useClass] : []), { provide, inject: [factory], useFactory: ask }]
+  return [...(useClass ? [useClass] : []), { provide, inject: [factory], useFactory: askFactory }]
+}
+
+async function askFactory(factory: PgqOptionsFactory): Promise<ConnectionSettings> {
+  return connectionSettings(await factory.createPgqOptions())
 }
 
 /** With the `Pgq` injected Nest has it ready before the client; where it is not visible, it is looked for when it is used. */

@@ -74,7 +74,7 @@ async function runIn(
   const { options: own, pgq } = await freshSchema()
   await startApp({
     imports: [PgqModule.forRoot({ ...own, worker: true, ...options })],
-    providers: [provider as new () => object, ...(providers as [])],
+    providers: [provider, ...(providers as [])],
   })
   const { id } = await pgq.enqueue(letters as AnyQueue, payload)
   return settled(pgq, id)
@@ -163,7 +163,8 @@ test('pipes get the payload, with the schema of its queue, and the handler gets 
   }
   expect((await runIn(Piped, { to: 'Ada' })).result).toBe('ADA! 1 false')
   expect(metadata[0]).toMatchObject({ type: 'body' })
-  if (process.env['NEST_MAJOR'] !== '11') expect(metadata[0]).toMatchObject({ schema: letters.payload })
+  const schema = process.env['NEST_MAJOR'] === '11' ? undefined : letters.payload // which Nest 11 knows nothing of
+  expect((metadata[0] as { schema?: unknown }).schema).toBe(schema)
 })
 
 test('a pipe that throws fails the attempt', async () => {

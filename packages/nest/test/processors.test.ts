@@ -133,7 +133,7 @@ test('an object that stands for a processor in a test is called in its place', a
 })
 
 test('several connections have their own queues, handlers and workers', async () => {
-  const [main, analytics] = [await freshSchema(), await freshSchema()]
+  const [first, second] = [await freshSchema(), await freshSchema()]
   const handled: string[] = []
   @Injectable()
   class Handlers {
@@ -156,10 +156,10 @@ test('several connections have their own queues, handlers and workers', async ()
   }
   const app = await startApp({
     imports: [
-      PgqModule.forRoot({ ...main.options, worker: true }),
+      PgqModule.forRoot({ ...first.options, worker: true }),
       PgqModule.forRootAsync({
         name: 'analytics',
-        useFactory: async () => ({ ...analytics.options, worker: true }),
+        useFactory: async () => ({ ...second.options, worker: true }),
       }),
       PgqModule.forFeature([refunds]),
       PgqModule.forFeature([refunds], 'analytics'),
@@ -168,10 +168,10 @@ test('several connections have their own queues, handlers and workers', async ()
   })
   const producer = app.get(Producer)
   const { id } = await producer.queue.enqueue({ amount: 1 })
-  await settled(analytics.pgq, id)
+  await settled(second.pgq, id)
   expect(handled).toEqual(['analytics'])
   expect(await producer.main.get(id)).toBeNull()
-  expect(producer.analytics.schema).toBe(analytics.schema)
+  expect(producer.analytics.schema).toBe(second.schema)
   expect(app.get(getPgqToken('analytics'))).toBe(producer.analytics)
 })
 

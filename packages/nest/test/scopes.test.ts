@@ -179,7 +179,7 @@ test('a durable processor is made once for each tenant', async () => {
     constructor(private readonly connection: Connection) {}
     @Process(visits, { concurrency: 1 })
     visit() {
-      return `${this.connection.request.tenant}`
+      return this.connection.request.tenant
     }
   }
   const { jobs } = await run([Connection, Visits], ['a', 'b', 'a', 'b', 'a'])
