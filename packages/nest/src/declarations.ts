@@ -72,22 +72,3 @@ export function checkHandler(where: string, queue: unknown, options: HandlerOpti
   }
   handle(queue as AnyQueue, () => undefined, options as { transactional?: false })
 }
-
-/**
- * Refuses misspelt options.
- * @throws PgqError INVALID_OPTION naming the option and the known ones
- */
-export function checkKnown(where: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new PgqError(
-      'INVALID_OPTION',
-      `the options of ${where} are ${typeof options}: they must be an object`,
-    )
-  }
-  const unknown = Object.keys(options).find((key) => !known.includes(key))
-  if (unknown === undefined) return
-  throw new PgqError(
-    'INVALID_OPTION',
-    `${where} has no option ${JSON.stringify(unknown)}; there are: ${known.join(', ')}`,
-  )
-}

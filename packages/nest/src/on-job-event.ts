@@ -1,5 +1,6 @@
 import type { AnyQueue, PgqEventName, PgqEvents } from '@pgq/core'
-import { checkKnown, checkQueue, declare } from './declarations.ts'
+import { knownOptions } from '@pgq/core/options'
+import { checkQueue, declare } from './declarations.ts'
 import { DEFAULT_CONNECTION } from './tokens.ts'
 
 /** The names of the events that are about jobs. */
@@ -37,7 +38,7 @@ export function OnJobEvent<Name extends JobEventName>(
   options: OnJobEventOptions = {},
 ): OnJobEventDecorator<Name> {
   if (queue !== undefined) checkQueue('@OnJobEvent', queue)
-  checkKnown('@OnJobEvent', options, ['connection'])
+  knownOptions('@OnJobEvent', options, ['connection'])
   const { connection = DEFAULT_CONNECTION } = options
   return (_target, _name, descriptor) =>
     declare('listener', descriptor.value as object, { event, queue, connection })

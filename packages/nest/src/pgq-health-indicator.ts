@@ -2,8 +2,8 @@ import { Inject, Injectable } from '@nestjs/common'
 import { ModulesContainer } from '@nestjs/core'
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus'
 import { type AnyQueue, type Backlog, type Duration, durationMs } from '@pgq/core'
+import { knownOptions } from '@pgq/core/options'
 import { connectionOf, type PgqConnection } from './connection.ts'
-import { checkKnown } from './declarations.ts'
 import { DEFAULT_CONNECTION } from './tokens.ts'
 
 /** What counts as healthy. */
@@ -54,7 +54,7 @@ export class PgqHealthIndicator {
     key: Key,
     options: PgqHealthOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
-    checkKnown('PgqHealthIndicator.check', options, ['maxOldestDue', 'queues', 'connection', 'timeout'])
+    knownOptions('PgqHealthIndicator.check', options, ['maxOldestDue', 'queues', 'connection', 'timeout'])
     const { maxOldestDue, queues, connection: name = DEFAULT_CONNECTION, timeout = '3s' } = options
     const limitMs = maxOldestDue === undefined ? undefined : durationMs('maxOldestDue', maxOldestDue)
     const timeoutMs = durationMs('timeout', timeout, { min: 1, max: 600_000 })

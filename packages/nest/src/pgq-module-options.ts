@@ -1,6 +1,6 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common'
 import { type Logger, type Pgq, PgqError, type PgqOptions, type WorkerOptions } from '@pgq/core'
-import { checkKnown } from './declarations.ts'
+import { knownOptions } from '@pgq/core/options'
 
 /** Which guards, interceptors, pipes and filters a job passes. */
 export type Enhancers = 'local' | 'all' | 'none'
@@ -83,7 +83,7 @@ export function connectionSettings(
     )
   }
   const { pgq, worker, migrate = 'check', enhancers = 'local', logger = true, ...core } = options
-  if (pgq !== undefined) checkKnown('PgqModule, when it is given a pgq,', core, OWN_OPTIONS)
+  if (pgq !== undefined) knownOptions('PgqModule, when it is given a pgq,', core, OWN_OPTIONS)
   return {
     source: pgq === undefined ? core : { pgq },
     ...workerSetting(worker, env),

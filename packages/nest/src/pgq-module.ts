@@ -8,8 +8,9 @@ import {
   REQUEST,
 } from '@nestjs/core'
 import { type AnyQueue, createPgq, isPgqError, type Pgq, PgqError } from '@pgq/core'
+import { knownOptions } from '@pgq/core/options'
 import { PgqConnection } from './connection.ts'
-import { checkKnown, checkQueue } from './declarations.ts'
+import { checkQueue } from './declarations.ts'
 import { FeatureQueues } from './feature-queues.ts'
 import { contextOf } from './job-call.ts'
 import {
@@ -79,7 +80,7 @@ export class PgqModule {
       )
     for (const queue of queues) checkQueue('PgqModule.forFeature', queue)
     const given = typeof options === 'string' ? { connection: options } : options
-    checkKnown('PgqModule.forFeature', given, ['connection', 'handledElsewhere'])
+    knownOptions('PgqModule.forFeature', given, ['connection', 'handledElsewhere'])
     const { connection = DEFAULT_CONNECTION, handledElsewhere = false } = given
     return {
       module: PgqFeatureModule,

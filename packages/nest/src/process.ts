@@ -6,7 +6,8 @@ import type {
   ResultOf,
   TransactionalJobContext,
 } from '@pgq/core'
-import { checkHandler, checkKnown, declare } from './declarations.ts'
+import { knownOptions } from '@pgq/core/options'
+import { checkHandler, declare } from './declarations.ts'
 import { DEFAULT_CONNECTION } from './tokens.ts'
 
 /** How a method handles the jobs of its queue. */
@@ -43,7 +44,7 @@ export function Process<Q extends AnyQueue>(
   queue: Q,
   options: ProcessOptions = {},
 ): ProcessDecorator<Q, TransactionalJobContext> {
-  checkKnown('@Process', options, ['concurrency', 'transactional', 'connection'])
+  knownOptions('@Process', options, ['concurrency', 'transactional', 'connection'])
   const { connection = DEFAULT_CONNECTION, ...handler } = options
   checkHandler('@Process', queue, handler)
   return (_target, _name, descriptor) =>

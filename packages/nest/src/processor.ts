@@ -7,7 +7,8 @@ import type {
   ResultOf,
   TransactionalJobContext,
 } from '@pgq/core'
-import { checkHandler, checkKnown, declare } from './declarations.ts'
+import { knownOptions } from '@pgq/core/options'
+import { checkHandler, declare } from './declarations.ts'
 import { DEFAULT_CONNECTION } from './tokens.ts'
 
 /** How a processor handles its jobs. */
@@ -55,7 +56,7 @@ export function Processor<Q extends AnyQueue>(
   queue: Q,
   options: ProcessorOptions = {},
 ): ProcessorDecorator<Q, TransactionalJobContext> {
-  checkKnown('@Processor', options, OPTIONS)
+  knownOptions('@Processor', options, OPTIONS)
   const { scope, connection = DEFAULT_CONNECTION, ...handler } = options
   checkHandler('@Processor', queue, handler)
   return (target) => {
