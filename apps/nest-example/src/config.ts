@@ -25,6 +25,8 @@ export class Config {
 
   constructor() {
     const env = environment.parse(process.env)
+    if (env.ROLE !== 'all' && env.DATABASE_URL === undefined)
+      throw new Error(`ROLE=${env.ROLE} needs DATABASE_URL: the API and the worker meet in the database`)
     this.role = env.ROLE
     this.port = env.PORT
     this.databaseUrl = env.DATABASE_URL
