@@ -6,6 +6,8 @@ await runnerImport(process.argv[2], {
   configFile: false,
   envFile: false,
   logLevel: 'error',
+  // For the snippets about Nest.
+  oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   resolve: { conditions: ['@pgq/source'] },
   ssr: { resolve: { conditions: ['@pgq/source'] } },
 })

@@ -2,14 +2,14 @@ import 'reflect-metadata'
 import { type AnyQueue, handle, type HandlerOptions, PgqError, type PgqEventName } from '@pgq/core'
 
 /** Says that a class or a method handles the jobs of a queue. */
-export interface HandlerDeclaration {
+interface HandlerDeclaration {
   readonly queue: AnyQueue
   readonly connection: string
   readonly options: HandlerOptions
 }
 
 /** Says that a method listens to events of jobs. */
-export interface ListenerDeclaration {
+interface ListenerDeclaration {
   readonly event: PgqEventName
   /** Undefined for the jobs of all queues. */
   readonly queue: AnyQueue | undefined
