@@ -66,7 +66,7 @@ function parseFolder(pkg, folder) {
   const directory = join(pkg.directory, folder)
   if (!existsSync(directory)) return []
   return readdirSync(directory, { recursive: true })
-    .filter((name) => /\.m?[jt]s$/.test(name) && !name.includes('node_modules'))
+    .filter((name) => /(?<!\.config)\.m?[jt]s$/.test(name) && !name.includes('node_modules'))
     .map((name) => parseFile(join(directory, name), folder))
 }
 
