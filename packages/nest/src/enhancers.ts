@@ -106,7 +106,8 @@ export class EnhancedCalls {
   #pipe(target: Target, own: Method): Call {
     const { instance, method, queue, made } = target
     const name = `the payload of ${queue.name} for ${method}`
-    const parameter = { index: 0, data: undefined, pipes: [], schema: queue.payload }
+    // The schema of the queue has been applied already, and what it makes need not be what it takes.
+    const parameter = { index: 0, data: undefined, pipes: [] }
     Reflect.defineMetadata(PARAMETERS, { [PAYLOAD_PARAMETER]: parameter }, instance.constructor, name)
     return this.#creator!.create(
       instance,
