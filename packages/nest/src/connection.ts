@@ -127,9 +127,12 @@ export class PgqConnection
   }
 
   async #close(): Promise<void> {
-    await this.drain()
-    if (this.#deps.isOurs) await this.pgq.close()
-    for (const off of this.#offs.splice(0)) off()
+    try {
+      await this.drain()
+    } finally {
+      if (this.#deps.isOurs) await this.pgq.close()
+      for (const off of this.#offs.splice(0)) off()
+    }
   }
 
   /** Why there is no worker, if there is none. */

@@ -22,7 +22,7 @@ export function afterBootstrap(modules: ModulesContainer, begin: () => Promise<v
 export function beforeDestroy(module: NestModule, end: () => Promise<void>): void {
   for (const instance of staticInstances(module)) {
     if (instance === module.instance || hookOf(instance, 'onModuleDestroy'))
-      extendHook(instance, 'onModuleDestroy', (own) => end().finally(own))
+      extendHook(instance, 'onModuleDestroy', (own) => end().then(own, own))
   }
 }
 
