@@ -3,9 +3,11 @@ import { createPgq, defineQueue, type Pgq } from '@pgq/core'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { inject } from 'vitest'
 import { fromDrizzle, handleWithDrizzle, transaction } from '../src/index.ts'
-import { type Driver, DRIVERS, openDrizzle } from './support/drivers.ts'
+import { type Driver, DRIVERS, openDrizzle, startDrivers } from './support/drivers.ts'
 
 const databaseUrl = inject('databaseUrl')
+
+startDrivers()
 
 for (const driver of DRIVERS) {
   // postgres-js does not say that a transaction has ended.

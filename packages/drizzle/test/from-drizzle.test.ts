@@ -1,99 +1,147 @@
-import { defineQueue, type } from '@pgq/core'
-import { pgSchema, integer, text } from 'drizzle-orm/pg-core'
-import { describe, expect, it } from 'vitest'
+import { defineQueue, type Queryable } from '@pgq/core'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { integer, pgSchema, text } from 'drizzle-orm/pg-core'
+import { drizzle as drizzlePostgresJs } from 'drizzle-orm/postgres-js'
+import pg from 'pg'
+import postgres from 'postgres'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { fromDrizzle } from '../src/index.ts'
-import { DRIVERS } from './support/drivers.ts'
+import { DRIVERS, startDrivers } from './support/drivers.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 
-const receipts = defineQueue('payment.receipt', { payload: type<{ paymentId: string; note?: string }>() })
+// What every driver must do stands in contract.test.ts; here is what is Drizzle's own.
+
+const mail = defineQueue('mail')
+const CLOSED = expect.objectContaining({ name: 'PgqError', code: 'TRANSACTION_CLOSED' })
+
+startDrivers()
 
 describe.each(DRIVERS)('fromDrizzle on %s', (driver) => {
   it('commits the job with the row', async () => {
-    const { db, pgq, schema, payloads, sql: run } = await freshQueue(driver)
-    const payments = paymentsIn(schema)
-    const { id } = await db.transaction(async (tx) => {
-      await tx.insert(payments).values({ id: 'p_1', amount: 100 })
-      return pgq.enqueue(receipts, { paymentId: 'p_1' }, { tx: fromDrizzle(tx) })
+    const { db, pgq, schema, payloads } = await freshQueue(driver)
+    const payments = pgSchema(schema).table('payments', {
+      id: text('id').primaryKey(),
+      amount: integer('amount').notNull(),
     })
-    expect(await payloads()).toEqual([{ paymentId: 'p_1' }])
-    expect(await run(`SELECT id FROM ${schema}.jobs`)).toEqual([{ id }])
-    expect(await db.select().from(payments)).toEqual([{ id: 'p_1', amount: 100 }])
-  })
-
-  it('leaves no job when the transaction rolls back', async () => {
-    const { db, pgq, payloads } = await freshQueue(driver)
-    const failing = db.transaction(async (tx) => {
-      await pgq.enqueue(receipts, { paymentId: 'p_1' }, { tx: fromDrizzle(tx) })
-      throw new Error('no')
-    })
-    await expect(failing).rejects.toThrow('no')
-    expect(await payloads()).toEqual([])
-  })
-
-  it('rolls a nested transaction back alone', async () => {
-    const { db, pgq, payloads } = await freshQueue(driver)
     await db.transaction(async (tx) => {
-      await pgq.enqueue(receipts, { paymentId: 'outer' }, { tx: fromDrizzle(tx) })
-      const nested = tx.transaction(async (inner) => {
-        await pgq.enqueue(receipts, { paymentId: 'inner' }, { tx: fromDrizzle(inner) })
-        inner.rollback()
-      })
-      await expect(nested).rejects.toThrow('Rollback')
-      await tx.transaction((inner) =>
-        pgq.enqueue(receipts, { paymentId: 'kept' }, { tx: fromDrizzle(inner) }),
-      )
+      await tx.insert(payments).values({ id: 'p_1', amount: 100 })
+      await pgq.enqueue(mail, { paymentId: 'p_1' }, { tx: fromDrizzle(tx) })
     })
-    expect(await payloads()).toEqual([{ paymentId: 'outer' }, { paymentId: 'kept' }])
-  })
-
-  it('commits each call by itself on a db', async () => {
-    const { db, pgq, payloads } = await freshQueue(driver)
-    await pgq.enqueue(receipts, { paymentId: 'p_1' }, { tx: fromDrizzle(db) })
     expect(await payloads()).toEqual([{ paymentId: 'p_1' }])
-  })
-
-  it('is in order before the rollback when nobody awaits it', async () => {
-    const { db, pgq, payloads } = await freshQueue(driver)
-    let floating: Promise<unknown> | undefined
-    const failing = db.transaction(async (tx) => {
-      floating = pgq.enqueue(receipts, { paymentId: 'floating' }, { tx: fromDrizzle(tx) }).catch(() => {})
-      throw new Error('no')
-    })
-    await expect(failing).rejects.toThrow('no')
-    await floating
-    expect(await payloads()).toEqual([])
+    expect(await db.select().from(payments)).toEqual([{ id: 'p_1', amount: 100 }])
   })
 
   it('is in order before the commit when nobody awaits it', async () => {
     const { db, pgq, payloads } = await freshQueue(driver)
     let floating: Promise<unknown> | undefined
     await db.transaction(async (tx) => {
-      floating = pgq.enqueue(receipts, { paymentId: 'floating' }, { tx: fromDrizzle(tx) })
+      floating = pgq.enqueue(mail, 'floating', { tx: fromDrizzle(tx) })
     })
     await floating
-    expect(await payloads()).toEqual([{ paymentId: 'floating' }])
-  })
-
-  it('passes names and texts that look like parameters', async () => {
-    const { db, pgq, payloads } = await freshQueue(driver, { schema: 'odd $1 ? "name" ü' })
-    const note = `$1 $2 ? ?| "quoted" 'it''s' \\ 🦊 \u2028 :name {}`
-    await db.transaction((tx) => pgq.enqueue(receipts, { paymentId: '$1', note }, { tx: fromDrizzle(tx) }))
-    expect(await payloads()).toEqual([{ paymentId: '$1', note }])
-  })
-
-  it('writes many jobs, and tells which were there already', async () => {
-    const { db, pgq, payloads } = await freshQueue(driver)
-    const many = Array.from({ length: 6_000 }, (_, n) => ({ paymentId: `p_${n}` }))
-    const again = await db.transaction(async (tx) => {
-      await pgq.enqueueMany(receipts, many, { tx: fromDrizzle(tx) })
-      const first = await pgq.enqueue(receipts, { paymentId: 'k' }, { tx: fromDrizzle(tx), uniqueKey: 'k' })
-      const second = await pgq.enqueue(receipts, { paymentId: 'k' }, { tx: fromDrizzle(tx), uniqueKey: 'k' })
-      return { first, second }
-    })
-    expect(await payloads()).toHaveLength(6_001)
-    expect(again.second).toEqual({ id: again.first.id, deduplicated: true })
+    expect(await payloads()).toEqual(['floating'])
   })
 })
 
-const paymentsIn = (schema: string) =>
-  pgSchema(schema).table('payments', { id: text('id').primaryKey(), amount: integer('amount').notNull() })
+describe('a transaction that has ended', () => {
+  it.each(['node-postgres', 'pglite'] as const)(
+    'is refused on %s, made before or after its end',
+    async (driver) => {
+      const { db, pgq, payloads } = await freshQueue(driver)
+      let ended: { tx: Parameters<typeof fromDrizzle>[0]; queryable: Queryable } | undefined
+      await db.transaction(async (tx) => void (ended = { tx, queryable: fromDrizzle(tx) }))
+      if (!ended) throw new Error('it did not run')
+      await expect(pgq.enqueue(mail, 1, { tx: ended.queryable })).rejects.toThrow(CLOSED)
+      await expect(pgq.enqueue(mail, 1, { tx: fromDrizzle(ended.tx) })).rejects.toThrow(CLOSED)
+      expect(await payloads()).toEqual([])
+    },
+  )
+
+  it('is not taken for the next one on its connection', async () => {
+    const { pgq, databaseUrl, payloads } = await freshQueue('node-postgres')
+    const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
+    onTestFinished(() => pool.end())
+    const db = drizzle({ client: pool })
+    let ended: Queryable | undefined
+    await db.transaction(async (tx) => void (ended = fromDrizzle(tx)))
+    await db.transaction(async (tx) => {
+      await pgq.enqueue(mail, 'mine', { tx: fromDrizzle(tx) })
+      await expect(pgq.enqueue(mail, 'late', { tx: ended as Queryable })).rejects.toThrow(CLOSED)
+    })
+    expect(await payloads()).toEqual(['mine'])
+  })
+
+  it('is told on a client of its own too', async () => {
+    const { pgq, databaseUrl, payloads } = await freshQueue('node-postgres')
+    const client = new pg.Client({ connectionString: databaseUrl })
+    await client.connect()
+    onTestFinished(() => client.end())
+    const db = drizzle({ client })
+    let ended: Queryable | undefined
+    await db.transaction(async (tx) => {
+      ended = fromDrizzle(tx)
+      await pgq.enqueue(mail, 'in time', { tx: ended })
+    })
+    await expect(pgq.enqueue(mail, 'late', { tx: ended as Queryable })).rejects.toThrow(CLOSED)
+    expect(await payloads()).toEqual(['in time'])
+  })
+})
+
+describe.each(DRIVERS)('errors on %s', (driver) => {
+  it('say what the database said, and never the payload', async () => {
+    const { db, pgq, schema, sql } = await freshQueue(driver)
+    await sql(`ALTER TABLE ${schema}.jobs ADD CONSTRAINT modest CHECK (priority < 9)`)
+    const refused: unknown = await db
+      .transaction((tx) => pgq.enqueue(mail, { secret: 'hunter2' }, { tx: fromDrizzle(tx), priority: 9 }))
+      .catch((error: unknown) => error)
+    expect(refused).toMatchObject({ name: 'PgqError', code: 'DATABASE_REJECTED', sqlState: '23514' })
+    const { message, cause } = refused as Error
+    expect(message).toContain('modest')
+    expect(`${message} ${String(cause)}`).not.toContain('hunter2')
+  })
+
+  it('name the schema that is missing', async () => {
+    const { db, pgq, schema, sql } = await freshQueue(driver)
+    await sql(`DROP SCHEMA ${schema} CASCADE`)
+    const missing = db.transaction((tx) => pgq.enqueue(mail, 1, { tx: fromDrizzle(tx) }))
+    await expect(missing).rejects.toMatchObject({ code: 'SCHEMA_MISSING' })
+  })
+})
+
+it('a conflict stays the error of Drizzle, as retry logic around transactions knows it', async () => {
+  const { db, pgq, schema, sql } = await freshQueue('node-postgres')
+  await sql(`CREATE FUNCTION ${schema}.conflict() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'try again' USING ERRCODE = '40001'; END $$`)
+  await sql(
+    `CREATE TRIGGER conflict BEFORE INSERT ON ${schema}.jobs_live EXECUTE FUNCTION ${schema}.conflict()`,
+  )
+  const conflict = db.transaction((tx) => pgq.enqueue(mail, 1, { tx: fromDrizzle(tx) }))
+  await expect(conflict).rejects.toMatchObject({ query: expect.any(String), cause: { code: '40001' } })
+})
+
+it.each([postgres.camel, postgres.pascal, postgres.kebab])(
+  'a postgres.js that renames columns does no harm: %#',
+  async (transform) => {
+    const { pgq, databaseUrl } = await freshQueue('postgres-js')
+    const client = postgres(databaseUrl, { transform, max: 2, onnotice: () => {} })
+    onTestFinished(() => client.end())
+    const db = drizzlePostgresJs({ client })
+    const enqueue = () =>
+      db.transaction((tx) => pgq.enqueue(mail, 1, { tx: fromDrizzle(tx), uniqueKey: 'k' }))
+    const { id } = await enqueue()
+    expect(await enqueue()).toEqual({ id, deduplicated: true })
+  },
+)
+
+it.each([
+  ['a pool', { query: () => {}, totalCount: 0 }],
+  ['nothing', undefined],
+  ['a Drizzle of another database', { run: () => {}, all: () => {} }],
+])('says what it needs instead of %s', (_what, given) => {
+  expect(() => fromDrizzle(given as never)).toThrow(
+    expect.objectContaining({
+      name: 'PgqError',
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('db.transaction'),
+    }),
+  )
+})

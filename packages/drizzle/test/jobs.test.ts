@@ -4,7 +4,7 @@ import { alias, integer, pgSchema, QueryBuilder, text } from 'drizzle-orm/pg-cor
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { fromDrizzle, jobs, jobsIn, jobsOf } from '../src/index.ts'
-import { DRIVERS } from './support/drivers.ts'
+import { DRIVERS, startDrivers } from './support/drivers.ts'
 import { freshQueue, type FreshQueue } from './support/fresh-queue.ts'
 
 const receipts = defineQueue('payment.receipt', {
@@ -12,6 +12,8 @@ const receipts = defineQueue('payment.receipt', {
   result: z.object({ messageId: z.string() }),
 })
 const refunds = defineQueue('payment.refund', { payload: z.object({ paymentId: z.string() }) })
+
+startDrivers()
 
 describe.each(DRIVERS)('the jobs on %s', (driver) => {
   it('read in the types that they are declared in', async () => {

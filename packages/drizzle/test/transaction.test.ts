@@ -3,13 +3,15 @@ import { integer, pgSchema, text } from 'drizzle-orm/pg-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { transaction, type TransactionJobs } from '../src/index.ts'
-import { DRIVERS } from './support/drivers.ts'
+import { DRIVERS, startDrivers } from './support/drivers.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 
 const receipts = defineQueue('payment.receipt', { payload: z.object({ paymentId: z.string() }) })
 const slow = defineQueue('payment.slow', {
   payload: z.object({ paymentId: z.string().refine(async (id) => (await tick(), id !== 'bad')) }),
 })
+
+startDrivers()
 
 describe.each(DRIVERS)('transaction on %s', (driver) => {
   it('commits rows and jobs together, and returns what the work returns', async () => {

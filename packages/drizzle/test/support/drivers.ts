@@ -4,7 +4,7 @@ import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import { drizzle as drizzlePostgresJs } from 'drizzle-orm/postgres-js'
 import pg from 'pg'
 import postgres from 'postgres'
-import { afterAll } from 'vitest'
+import { afterAll, beforeAll } from 'vitest'
 
 /** A Drizzle database on one of the drivers. */
 export interface OpenDatabase {
@@ -56,8 +56,19 @@ const openers: Record<Driver, (databaseUrl: string) => Promise<OpenDatabase>> = 
   },
 }
 
-/** PGlite takes more than a second to start, so the tests of a file share one. */
+/** PGlite takes seconds to start, and many on a busy machine: the tests of a file share one. */
 let inProcess: Promise<PGlite> | undefined
 afterAll(async () => {
   await (await inProcess)?.close()
 })
+
+/** How long PGlite may take to start when every core is busy, in ms. */
+const START_MS = 180_000
+
+/** Has the drivers ready before the tests of a file begin, so that no test waits for one to start. */
+export function startDrivers(): void {
+  beforeAll(async () => {
+    inProcess ??= PGlite.create()
+    await inProcess
+  }, START_MS)
+}
