@@ -27,7 +27,7 @@ export class EnqueueGuard {
   }
 
   /**
-   * Waits for every enqueue under way, and for those that they lead to.
+   * Waits for every enqueue under way, and for those that they lead to; then refuses every further one.
    * @throws the first failure that nobody has heard of
    */
   async flush(): Promise<void> {
@@ -36,6 +36,7 @@ export class EnqueueGuard {
       // What somebody waited for may call the next one now.
       await new Promise((resolve) => setImmediate(resolve))
     } while (this.#underWay.size > 0)
+    this.#closed = true
     const unheard = this.#failures.find(({ call }) => !call.heard)
     if (unheard) throw unheard.error
   }

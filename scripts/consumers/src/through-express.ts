@@ -20,15 +20,12 @@ export async function throughExpress(connectionString: string): Promise<void> {
   const pgq = createPgq({ pool })
   await pgq.migrate()
 
-  const greet = handleWithDrizzle(
-    greetings,
-    async (job, { tx }) => {
-      const greeting = `Hello, ${job.payload.name}`
-      await tx.update(people).set({ greeting }).where(eq(people.name, job.payload.name))
-      return greeting
-    },
-    { db: (client) => drizzle({ client }) },
-  )
+  const handle = handleWithDrizzle((client) => drizzle({ client }))
+  const greet = handle(greetings, async (job, { tx }) => {
+    const greeting = `Hello, ${job.payload.name}`
+    await tx.update(people).set({ greeting }).where(eq(people.name, job.payload.name))
+    return greeting
+  })
   const worker = pgq.createWorker([greet])
   await worker.start()
 
