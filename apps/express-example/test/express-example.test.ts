@@ -143,7 +143,10 @@ test('the API and the worker may be processes of their own, and either may be aw
     startExample({ DATABASE_URL: url }, '--api'),
     startExample({ DATABASE_URL: url }, '--worker'),
   ])
-  expect([api.output, worker.output]).toMatchObject([/\(API\)/, /\(worker\)/])
+  expect([api.output, worker.output]).toEqual([
+    expect.stringContaining('(API)'),
+    expect.stringContaining('(worker)'),
+  ])
   expect(await json(await api.request('/readyz'))).toEqual({ status: 'ok', checks: { database: 'ok' } })
   const readiness = await json(await worker.request('/readyz'))
   expect(readiness).toEqual({ status: 'ok', checks: { database: 'ok', workers: 'ok' } })

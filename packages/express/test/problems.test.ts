@@ -49,7 +49,11 @@ test.for(Object.keys(ERROR_CODES) as PgqErrorCode[])(
     expect(response.headers.get('Retry-After')).toBe(retryAfter === undefined ? null : String(retryAfter))
     const text = await response.text()
     expect(text).not.toContain('secret')
-    expect(JSON.parse(text)).toMatchObject({ type: /^urn:problem-type:pgq:[a-z-]+$/, title: /./, status })
+    expect(JSON.parse(text)).toMatchObject({
+      type: expect.stringMatching(/^urn:problem-type:pgq:[a-z-]+$/),
+      title: expect.stringMatching(/./),
+      status,
+    })
     expect(told).toEqual(status >= 500 ? [error] : [])
   },
 )
@@ -120,13 +124,22 @@ test('what the body parsers refuse', async () => {
     title: 'The body is not what its Content-Type says',
     status: 400,
   })
-  expect(await send(json, JSON.stringify({ text: 'x'.repeat(200) }))).toMatchObject([413, /too large/])
-  expect(await send('application/x-www-form-urlencoded', 'a=1&b=2')).toMatchObject([413, /parameters/])
-  expect(await send(`${json}; charset=klingon`, '{}')).toMatchObject([415, /charset/])
-  expect(await send(json, '{}', { 'Content-Encoding': 'rot13' })).toMatchObject([415, /Content-Encoding/])
+  expect(await send(json, JSON.stringify({ text: 'x'.repeat(200) }))).toMatchObject([
+    413,
+    expect.stringMatching(/too large/),
+  ])
+  expect(await send('application/x-www-form-urlencoded', 'a=1&b=2')).toMatchObject([
+    413,
+    expect.stringMatching(/parameters/),
+  ])
+  expect(await send(`${json}; charset=klingon`, '{}')).toMatchObject([415, expect.stringMatching(/charset/)])
+  expect(await send(json, '{}', { 'Content-Encoding': 'rot13' })).toMatchObject([
+    415,
+    expect.stringMatching(/Content-Encoding/),
+  ])
   expect(await send(json, gzipSync(' '.repeat(200)), { 'Content-Encoding': 'gzip' })).toMatchObject([
     413,
-    /large/,
+    expect.stringMatching(/large/),
   ])
   expect(await send(json, '{}')).toEqual([200, '"fine"'])
 })
