@@ -26,7 +26,7 @@ const layers = {
 }
 const grounded = Object.keys(layers)
 layers.pgq = grounded
-layers.options = ['errors', 'runtime']
+layers.options = ['errors', 'runtime', 'job']
 layers.index = [...grounded, 'pgq']
 
 const sqlLayers = ['sql', 'migrations']
