@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { EnqueueGuard } from '../src/enqueue-guard.ts'
 
 const done = { id: '00000000-0000-7000-8000-000000000000', deduplicated: false }
+const later = (): Promise<typeof done> => new Promise((resolve) => setImmediate(() => resolve(done)))
 
 it('refuses from the moment on that nothing is under way: what comes between that and COMMIT would fail unnoticed', async () => {
   const guard = new EnqueueGuard()
@@ -15,10 +16,9 @@ it('refuses from the moment on that nothing is under way: what comes between tha
 
 it('waits for what an enqueue leads to, and tells the first failure that nobody heard of', async () => {
   const guard = new EnqueueGuard()
-  const later = () => new Promise<typeof done>((resolve) => setImmediate(() => resolve(done)))
   void guard.watch(later).then(() => void guard.watch(() => Promise.reject(new Error('second'))))
   const heard = guard.watch(() => Promise.reject(new Error('first')))
   await expect(heard).rejects.toThrow('first')
   await expect(guard.flush()).rejects.toThrow('second')
-  expect(guard.failure).toEqual({ error: new Error('first') })
+  expect(guard.failure?.error).toEqual(new Error('first'))
 })
