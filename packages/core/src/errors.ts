@@ -6,6 +6,7 @@
 /** The codes, with what each one means. */
 export const ERROR_CODES = {
   INVALID_OPTION: 'an option is out of range or of the wrong type',
+  INVALID_ID: 'something that is not the id of a job',
   INVALID_QUEUE: 'something that is not a queue definition, or a queue name that cannot be used',
   INVALID_PAYLOAD: 'the payload cannot be stored as JSON, or the schema of its queue refuses it',
   PAYLOAD_TOO_LARGE: 'the payload is larger than maxPayloadBytes',

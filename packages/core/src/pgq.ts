@@ -162,7 +162,10 @@ export class Pgq {
     return this.#call(() => this.#idempotency.once(options, work))
   }
 
-  /** One job, or null when there is none with that id. */
+  /**
+   * One job, or null when there is none with that id.
+   * @throws PgqError INVALID_ID
+   */
   get(id: string): Promise<JobRecord | null> {
     return this.#call(() => this.#inspector.get(id))
   }
@@ -187,7 +190,7 @@ export class Pgq {
   /**
    * Follows a job: yields it as it is, and again when it has changed, and ends after it has been completed, has died or was
    * cancelled, or when there is none with that id. Changes that follow each other fast may be shown as one.
-   * @throws PgqError INVALID_OPTION; CLOSED when this pgq is closed meanwhile; the signal's reason
+   * @throws PgqError INVALID_ID, INVALID_OPTION; CLOSED when this pgq is closed meanwhile; the signal's reason
    * @example
    * for await (const job of pgq.watch(id)) console.log(job.status, job.progress)
    */

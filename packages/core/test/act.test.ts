@@ -98,20 +98,20 @@ describe.each(CALLS)('%s', (call) => {
 
   test('refuses what is no target, always by a rejected promise', async () => {
     const { pgq } = await freshQueue()
-    for (const target of [
-      undefined,
-      null,
-      5,
-      'x',
-      ['x'],
-      [5],
-      { satus: 'dead' },
-      { status: 'gone' },
-      { ids: [] },
+    for (const [code, target] of [
+      ['INVALID_OPTION', undefined],
+      ['INVALID_OPTION', null],
+      ['INVALID_OPTION', 5],
+      ['INVALID_ID', 'x'],
+      ['INVALID_ID', ['x']],
+      ['INVALID_ID', [5]],
+      ['INVALID_OPTION', { satus: 'dead' }],
+      ['INVALID_OPTION', { status: 'gone' }],
+      ['INVALID_OPTION', { ids: [] }],
     ]) {
       // Not in an async function: a caller's .catch() would never see what is thrown at once.
       const answer = pgq[call](target as unknown as JobTarget)
-      await expect(answer, JSON.stringify(target)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+      await expect(answer, JSON.stringify(target)).rejects.toMatchObject({ code })
     }
   })
 

@@ -131,7 +131,7 @@ describe('a filter', () => {
     `01890000-0000-7000-8000-000000000000' OR true`,
     '01890000000070008000000000000000',
   ])('what is no id is refused: %o', async (id) => {
-    await expect(fresh.pgq.get(id as never)).rejects.toThrow(refused('INVALID_OPTION', 'id'))
+    await expect(fresh.pgq.get(id as never)).rejects.toThrow(refused('INVALID_ID', 'id'))
   })
 
   test.each<[string, string, object]>([
@@ -152,7 +152,7 @@ describe('a filter', () => {
     ['INVALID_OPTION', 'createdBefore', { createdBefore: new Date(8.64e15) }],
     ['INVALID_OPTION', 'limit', { limit: 0 }],
     ['INVALID_OPTION', 'limit', { limit: 1_001 }],
-    ['INVALID_OPTION', 'cursor', { cursor: 'next' }],
+    ['INVALID_ID', 'cursor', { cursor: 'next' }],
     ['INVALID_OPTION', 'list', null as never],
   ])('%s: a bad %s is refused and named: %o', async (code, about, options) => {
     await expect(fresh.pgq.list(options)).rejects.toThrow(refused(code, about))

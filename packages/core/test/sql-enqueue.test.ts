@@ -47,7 +47,7 @@ test('a moment can be given instead of a delay, and not with it', async () => {
   expect((await pgq.get(row.id))?.payload).toEqual({})
   await expect(
     sql(`SELECT ${schema}.enqueue('mail', scheduled_for => now(), delay => '1 h')`),
-  ).rejects.toMatchObject({ code: '22023', message: /choose one/ })
+  ).rejects.toMatchObject({ code: '22023', message: expect.stringContaining('choose one') })
 })
 
 test('NULL means the default', async () => {

@@ -137,7 +137,7 @@ test('a watch lives through an outage, and is over with its pgq', async () => {
 
 test('bad options are refused', async () => {
   const { pgq } = await freshQueue()
-  await expect(pgq.watch('nonsense').next()).rejects.toThrow(coded('INVALID_OPTION'))
+  await expect(pgq.watch('nonsense').next()).rejects.toThrow(coded('INVALID_ID'))
   const id = '00000000-0000-7000-8000-000000000000'
   await expect(pgq.watch(id, { interval: 1 }).next()).rejects.toThrow(coded('INVALID_OPTION'))
 })

@@ -1,4 +1,4 @@
-import { type Duration, durationMs, hasEnded, type JobRecord, type Pgq } from '@pgq/core'
+import { type Duration, durationMs, hasEnded, isPgqError, type JobRecord, type Pgq } from '@pgq/core'
 import { functionOption, integerOption, knownOptions } from '@pgq/core/options'
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import { assertPgq } from './assert-pgq.ts'
@@ -6,7 +6,7 @@ import { JobEvents } from './job-events.ts'
 import { jobView } from './job-view.ts'
 import { retryAfterSeconds } from './retry-after.ts'
 import { type Problem, problemType, sendProblem } from './problem.ts'
-import { NOT_AN_ID } from './problem-types.ts'
+import { problemOfPgqError } from './problem-types.ts'
 
 /** Options of `jobStatusRouter`. */
 export interface JobStatusOptions {
@@ -28,7 +28,6 @@ export interface JobStatusOptions {
 }
 
 const KNOWN = ['authorize', 'expose', 'retryAfter', 'maxStreams', 'heartbeat', 'interval']
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /**
  * Routes for whoever waits for a job: `GET /:id` how it stands, `DELETE /:id` cancel it, `GET /:id/events` follow it by
@@ -110,14 +109,19 @@ class JobRoutes {
   ): Promise<void> {
     const { authorize } = this.#settings
     if (!authorize) return sendProblem(res, CLOSED_TO_ALL)
-    const { id } = req.params
-    if (typeof id !== 'string' || !UUID.test(id)) return sendProblem(res, NOT_AN_ID)
-    const job = await this.#pgq.get(id)
+    const job = await this.#pgq.get(String(req.params['id'])).catch(toProblem)
+    if (job !== null && 'title' in job) return sendProblem(res, job)
     // In JavaScript it may return anything, and a user's id is not a yes.
     const allowed: unknown = job !== null && (await authorize(req, job))
     if (job === null || allowed !== true) return sendProblem(res, NOT_FOUND)
     await answer(job)
   }
+}
+
+/** What is no id is answered here, whether or not the application has `problems()`. */
+function toProblem(error: unknown): Problem {
+  if (isPgqError(error, 'INVALID_ID')) return problemOfPgqError(error).problem
+  throw error
 }
 
 /** Answers the methods that a route doesn't have. */

@@ -1,4 +1,4 @@
-import { isPgqError, type PgqError, type PgqErrorCode } from '@pgq/core'
+import { type PgqError, type PgqErrorCode } from '@pgq/core'
 import { jsonPointer } from './json-pointer.ts'
 import { type Problem, problemType } from './problem.ts'
 
@@ -53,6 +53,11 @@ export const PROBLEMS_BY_CODE: { readonly [Code in PgqErrorCode]: ProblemDecisio
   MIGRATION_CHANGED: OURS,
   DATABASE_REJECTED: OURS,
   TRANSACTION_CLOSED: OURS,
+  INVALID_ID: {
+    status: 400,
+    title: 'Not the id of a job',
+    detail: 'The id of a job is a UUID, such as 0193c8a2-7d3e-7f10-9c2b-5f0f6c1d2e3f.',
+  },
   INVALID_OPTION: OURS,
   INVALID_QUEUE: OURS,
   DUPLICATE_HANDLER: OURS,
@@ -65,22 +70,8 @@ export const PROBLEMS_BY_CODE: { readonly [Code in PgqErrorCode]: ProblemDecisio
   WORKER_STOPPING: OURS,
 }
 
-/** A job id that came from a client, as in `pgq.get(req.params.id)`: the one wrong option that is the client's. */
-export const NOT_AN_ID: Problem = {
-  type: problemType('invalid-job-id'),
-  status: 400,
-  title: 'Not the id of a job',
-  detail: 'The id of a job is a UUID, such as 0193c8a2-7d3e-7f10-9c2b-5f0f6c1d2e3f.',
-}
-
-/** How core words it. There is no other mark on the error; a test holds the two together. */
-const REFUSED_ID = /^id is .*: it must be the id of a job, a UUID$/
-
 /** The problem of an error of pgq, with the seconds after which to try again, if that helps. */
 export function problemOfPgqError(error: PgqError): { problem: Problem; retryAfter: number | undefined } {
-  if (isPgqError(error, 'INVALID_OPTION') && REFUSED_ID.test(error.message)) {
-    return { problem: NOT_AN_ID, retryAfter: undefined }
-  }
   // A newer core may know codes that this package doesn't.
   const known: ProblemDecision | undefined = PROBLEMS_BY_CODE[error.code]
   const { retryAfter, ...said } = known ?? OURS

@@ -40,7 +40,7 @@ export interface ShutdownOptions {
   /** What else is to be closed, in the end: pools of the application, and everything that has `end()`. */
   readonly pools?: readonly { end(): Promise<unknown> }[]
   /**
-   * How long all of it may take, 1 ms to 24 d. Keep it above the `shutdownTimeout` of the workers (25 s by default) and below what
+   * How long all of it may take, 1 ms to 24 d. Keep it above the `shutdownTimeout` of the workers (20 s by default) and below what
    * the process is given before it is killed (30 s by default in Kubernetes). @default 28s
    */
   readonly timeout?: Duration

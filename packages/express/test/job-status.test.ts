@@ -175,7 +175,7 @@ test.for([
   for (const path of [encodeURIComponent(id), `${encodeURIComponent(id)}/events`]) {
     const response = await request(`/jobs/${path}`)
     expect(response.status).toBe(400)
-    expect(await response.json()).toMatchObject({ type: 'urn:problem-type:pgq:invalid-job-id', status: 400 })
+    expect(await response.json()).toMatchObject({ type: 'urn:problem-type:pgq:invalid-id', status: 400 })
   }
 })
 

@@ -99,7 +99,7 @@ test('an id from a client that is no UUID is its mistake; any other wrong option
   for (const method of ['GET', 'DELETE']) {
     const response = await request('/jobs/1%27%0A', { method })
     expect(response.status).toBe(400)
-    expect(await response.json()).toMatchObject({ type: 'urn:problem-type:pgq:invalid-job-id' })
+    expect(await response.json()).toMatchObject({ type: 'urn:problem-type:pgq:invalid-id' })
   }
   expect((await request('/list')).status).toBe(500)
 })

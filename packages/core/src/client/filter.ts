@@ -59,11 +59,11 @@ export function filterParams(what: string, filter: JobFilter, limit: number): Fi
 
 /**
  * Checks an id.
- * @throws PgqError INVALID_OPTION
+ * @throws PgqError INVALID_ID
  */
 export function jobId(option: string, value: unknown): string {
   if (typeof value === 'string' && UUID.test(value)) return value.toLowerCase()
-  throw new PgqError('INVALID_OPTION', `${option} is ${show(value)}: it must be the id of a job, a UUID`)
+  throw new PgqError('INVALID_ID', `${option} is ${show(value)}: it must be the id of a job, a UUID`)
 }
 
 /**
