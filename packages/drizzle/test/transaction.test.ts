@@ -5,7 +5,6 @@ import { z } from 'zod'
 import { transaction, type TransactionJobs } from '../src/index.ts'
 import { DRIVERS, startDrivers } from './support/drivers.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from './support/until.ts'
 
 const receipts = defineQueue('payment.receipt', { payload: z.object({ paymentId: z.string() }) })
 const slow = defineQueue('payment.slow', {
@@ -107,25 +106,6 @@ describe.each(DRIVERS)('transaction on %s', (driver) => {
       (error: unknown) => JSON.stringify(error).match(/25P02|23505/) !== null,
     )
     expect(await payloads()).toEqual([])
-  })
-
-  it('refuses enqueues from the moment on that it is about to commit', async () => {
-    const { db, pgq, schema, payloads, sql } = await freshQueue(driver)
-    await sql(`ALTER TABLE ${schema}.jobs ADD CHECK (priority <> 13)`)
-    const late: Promise<unknown>[] = []
-    await transaction(pgq, db, async (_tx, jobs) => {
-      const call = jobs.enqueue(receipts, { paymentId: 'p_1' })
-      // In the turns in which the transaction looks whether anything is left: refused, or it would roll back unnoticed.
-      void call.then(async () => {
-        await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
-        late.push(
-          jobs.enqueue(receipts, { paymentId: 'late' }, { priority: 13 }).catch((error: unknown) => error),
-        )
-      })
-    })
-    expect(await payloads()).toEqual([{ paymentId: 'p_1' }])
-    await until('the late one is made', () => late.length > 0)
-    expect(await late[0]).toMatchObject({ code: 'TRANSACTION_CLOSED' })
   })
 
   it('refuses enqueues after the end, however it ended', async () => {
