@@ -54,14 +54,15 @@ export const GRAPHILE_WORKER = {
  */
 export const BULLMQ_REDIS = { concurrency: 50, removeOnComplete: { count: 0 } } as const
 
-/** https://docs.bullmq.io/guide/postgresql: concurrency 8 to 32 with a pool of that size, and retention that keeps tables small. */
-export const BULLMQ_POSTGRES = { concurrency: 16, max: 16, removeOnComplete: { count: 0 } } as const
+/** https://docs.bullmq.io/guide/postgresql: concurrency 8 to 32, a pool that is large enough for it, and retention that keeps tables small. */
+export const BULLMQ_POSTGRES = { concurrency: 16, max: 32, removeOnComplete: { count: 0 } } as const
 
 /** https://pgboss.io/api/jobs: `fetch` with a batch, `complete` with the array of its ids. */
-export const PG_BOSS = { batchSize: 1_000, loops: 2 } as const
+export const PG_BOSS = { max: 25, batchSize: 1_000, loops: 2 } as const
 
 /** https://pgboss.io/api/workers: batches, no pause while they come back full, and LISTEN/NOTIFY for when they don't. */
 export const PG_BOSS_WORK = {
+  max: 25,
   batchSize: 1_000,
   localConcurrency: 2,
   burstWhenBatchFull: true,

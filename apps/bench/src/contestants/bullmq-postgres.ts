@@ -7,17 +7,31 @@ import { countConnections, readRow } from './postgres-audit.ts'
 
 /** BullMQ on PostgreSQL. */
 export const openBullmqPostgres: OpenContestant = (url): Contestant => {
-  const { max, concurrency, removeOnComplete } = BULLMQ_POSTGRES
-  const connection = { connectionString: url, max }
+  let queueCount = 1
+  // Each Queue and each Worker has a pool of its own: twenty of them share the connections of one, and its concurrency.
+  const share = (of: number): number => Math.max(2, Math.ceil(of / queueCount))
+  const connection = (): { connectionString: string; max: number } => ({
+    connectionString: url,
+    max: share(BULLMQ_POSTGRES.max),
+  })
   const bullmq = openBullmq({
-    worker: { concurrency, removeOnComplete },
-    openQueue: (name, options) => new Queue(name, { ...options, connection }, createPostgresBackend),
-    openWorker: (name, process, options) =>
-      new Worker(name, process, { ...options, connection }, createPostgresBackend),
+    worker: { removeOnComplete: BULLMQ_POSTGRES.removeOnComplete },
+    openQueue: (name, options) =>
+      new Queue(name, { ...options, connection: connection() }, createPostgresBackend),
+    openWorker: (name, process, options) => {
+      const concurrency = options.concurrency ?? share(BULLMQ_POSTGRES.concurrency)
+      return new Worker(
+        name,
+        process,
+        { ...options, concurrency, connection: connection() },
+        createPostgresBackend,
+      )
+    },
   })
   return {
     ...bullmq,
     async setUp(queues) {
+      queueCount = queues.length
       const client = new pg.Client({ connectionString: url })
       await client.connect()
       await runMigrations(client)

@@ -16,7 +16,11 @@ function open(
   url: string,
   start: (boss: PgBoss, order: WorkOrder) => Promise<() => Promise<unknown>>,
 ): Contestant {
-  const boss = new PgBoss({ connectionString: url, useListenNotify: PG_BOSS_WORK.useListenNotify })
+  const boss = new PgBoss({
+    connectionString: url,
+    max: PG_BOSS.max,
+    useListenNotify: start === startWork,
+  })
   boss.on('error', (error) => console.error('pg-boss:', error))
   let started: Promise<unknown> | undefined
   const ready = (): Promise<unknown> => (started ??= boss.start())
@@ -116,7 +120,7 @@ async function startWork(
   boss: PgBoss,
   { queues, handlers, handle, onEnded }: WorkOrder,
 ): Promise<() => Promise<unknown>> {
-  const { useListenNotify: _, ...options } = PG_BOSS_WORK
+  const { max: _max, useListenNotify: _listen, ...options } = PG_BOSS_WORK
   // A batch is handled at once: to run so many handlers is to fetch a batch of so many.
   const size = handlers === undefined ? {} : { batchSize: handlers, localConcurrency: 1 }
   for (const queue of queues) {
