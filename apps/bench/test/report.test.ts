@@ -105,11 +105,12 @@ test('a scenario without pgq makes no sense', () => {
   expect(() => summarize(options)).toThrow('without pgq')
 })
 
-test('pgq is compared with itself where the scenarios say so', () => {
-  const baselinesOf = (name: keyof typeof scenarios): string[] =>
-    scenarios[name].entries.filter(({ role }) => role === 'baseline').map(({ label }) => label)
-  expect(baselinesOf('process')).toEqual(['floor'])
-  expect(baselinesOf('pinned')).toEqual(['unpinned'])
-  expect(baselinesOf('big-table')).toEqual(['empty'])
-  expect(baselinesOf('scale-out')).toEqual(['1', '2'])
+test.each([
+  ['process', ['floor']],
+  ['pinned', ['unpinned']],
+  ['big-table', ['empty']],
+  ['scale-out', ['1', '2']],
+] as const)('in %s pgq is compared with itself, too', (name, labels) => {
+  const baselines = scenarios[name].entries.filter(({ role }) => role === 'baseline')
+  expect(baselines.map(({ label }) => label)).toEqual(labels)
 })

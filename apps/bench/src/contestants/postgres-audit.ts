@@ -28,13 +28,13 @@ export async function runStatements(url: string, statements: readonly [string, u
   }
 }
 
-/** How many others are connected to the same database. */
+/** How many connections there are to the same database, besides the benchmark's own. */
 export async function countConnections(url: string): Promise<number> {
   const { connections } = await readRow<{ connections: number }>(
     url,
     `SELECT count(*)::integer AS connections
      FROM pg_stat_activity
-     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`,
+     WHERE datname = current_database() AND backend_type = 'client backend' AND application_name NOT LIKE 'bench%'`,
   )
   return connections
 }
