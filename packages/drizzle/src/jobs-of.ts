@@ -1,5 +1,5 @@
-import { type AnyQueue, type InputOf, PgqError, type ResultOf } from '@pgq/core'
-import { knownOptions, show, textOption } from '@pgq/core/options'
+import type { AnyQueue, InputOf, ResultOf } from '@pgq/core'
+import { assertQueue, knownOptions, textOption } from '@pgq/core/options'
 import { eq } from 'drizzle-orm'
 import { QueryBuilder, type SubqueryWithSelection } from 'drizzle-orm/pg-core'
 import { jobsIn, type JobsView } from './jobs.ts'
@@ -31,12 +31,7 @@ export function jobsOf<Q extends AnyQueue, Alias extends string = 'jobs'>(
   queue: Q,
   options: JobsOfOptions<Alias> = {},
 ): JobsOf<Q, Alias> {
-  if (typeof queue?.name !== 'string') {
-    throw new PgqError(
-      'INVALID_QUEUE',
-      `jobsOf was given ${show(queue)}: pass what defineQueue('name', {…}) returned`,
-    )
-  }
+  assertQueue(queue)
   knownOptions('the options of jobsOf', options, ['schema', 'as'])
   const { schema = 'pgq', as = 'jobs' } = options
   textOption('as', as, 63)
