@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 /** How long the workers' leases are, in ms: much shorter than the usual 9 s, so that a rescue can be waited for. */
-const LEASE_MS = 1_000
+const LEASE_MS = 2_000
 /** How long a worker may take to stop before it is killed, in ms. */
 const STOP_MS = 10_000
 
