@@ -65,15 +65,9 @@ function rowsOf(answer: unknown): unknown[] {
   return Array.isArray(answer) ? answer.map(withColumnNames) : (answer as { rows: unknown[] }).rows
 }
 
-/** postgres.js may have been told to rename columns (`transform: postgres.camel`); pgq knows its own by their names. */
+/** postgres.js may have been told to rename columns. Those of pgq have names of one word, whose case is all that can change. */
 const withColumnNames = (row: object): object =>
-  Object.fromEntries(Object.entries(row).map(([name, value]) => [snakeCase(name), value]))
-
-const snakeCase = (name: string): string =>
-  name
-    .replaceAll('-', '_')
-    .replaceAll(/(?<!^)[A-Z]/g, (letter) => `_${letter}`)
-    .toLowerCase()
+  Object.fromEntries(Object.entries(row).map(([name, value]) => [name.toLowerCase(), value]))
 
 /**
  * What the driver said, from under Drizzle's "Failed query: …", which hides it and quotes the payload. Errors that a

@@ -170,7 +170,7 @@ export class Enqueuer {
 
   async #pin(session: Session): Promise<string | null> {
     const [row] = await session.run(currentTransaction, undefined)
-    return row?.transaction_id ?? null
+    return row?.xid ?? null
   }
 
   #share(queue: string, job: NewJob): Promise<EnqueueResult> {
@@ -231,7 +231,7 @@ export class Enqueuer {
       jobs: `[${jobs.map(jobText).join(',')}]`,
       transactionId,
     })
-    return new Map(rows.map((row) => [row.id, row.standing_id]))
+    return new Map(rows.map((row) => [row.id, row.standing]))
   }
 
   #tell(queue: string, results: readonly EnqueueResult[], inTransaction: boolean): void {

@@ -9,19 +9,20 @@ export interface EnqueueParams {
 
 /**
  * Writes jobs. One text parameter in, text columns out: this is the one statement that runs on other people's drivers,
- * and only text means the same to all of them (`$1::jsonb` is encoded twice by some).
+ * and only text means the same to all of them (`$1::jsonb` is encoded twice by some). Some rename columns, from snake_case to camelCase
+ * say: the columns that we read have names of one word.
  */
 export const enqueueJobs = (
   t: Tables,
-): Statement<EnqueueParams, { readonly id: string; readonly standing_id: string }> => ({
+): Statement<EnqueueParams, { readonly id: string; readonly standing: string }> => ({
   name: 'enqueue jobs',
-  text: `SELECT id, standing_id FROM ${t.schema}.enqueue_many($1::text::jsonb, $2::text)`,
+  text: `SELECT id, standing_id AS standing FROM ${t.schema}.enqueue_many($1::text::jsonb, $2::text)`,
   values: ({ jobs, transactionId }) => [jobs, transactionId],
 })
 
 /** Says which transaction is open. It takes a transaction id if there was none: the caller is about to write anyway. */
-export const currentTransaction: Statement<void, { readonly transaction_id: string }> = {
+export const currentTransaction: Statement<void, { readonly xid: string }> = {
   name: 'identify the transaction',
-  text: 'SELECT pg_current_xact_id()::text AS transaction_id',
+  text: 'SELECT pg_current_xact_id()::text AS xid',
   values: () => [],
 }

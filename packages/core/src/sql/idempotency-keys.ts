@@ -8,16 +8,16 @@ export interface KeyParams {
 
 export interface AnswerRow {
   /** False while another open transaction has the key. */
-  readonly is_free: string
+  readonly free: string
   /** The fingerprint and the answer that are stored; null when there are none. */
   readonly fingerprint: string | null
   readonly answer: string | null
 }
 
-/** Takes the key until the transaction ends, and looks for its answer. It runs on other people's drivers: text only. */
+/** Takes the key until the transaction ends, and looks for its answer. It runs on other people's drivers: text only, and names of one word. */
 export const findAnswer = (t: Tables): Statement<KeyParams, AnswerRow> => ({
   name: 'find the answer of an idempotency key',
-  text: `SELECT is_free::text, fingerprint, answer FROM ${t.schema}.find_answer($1::text, $2::text)`,
+  text: `SELECT is_free::text AS free, fingerprint, answer FROM ${t.schema}.find_answer($1::text, $2::text)`,
   values: ({ scope, key }) => [scope, key],
 })
 

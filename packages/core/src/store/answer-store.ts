@@ -29,7 +29,7 @@ export class AnswerStore {
   /** Takes the key until the transaction ends. Returns its answer, nothing if there is none, or that another transaction has it. */
   async find(session: Session, key: KeyParams): Promise<StoredAnswer | undefined | 'in use'> {
     const [row] = await session.run(this.#statements.find, key)
-    if (row?.is_free !== 'true') return 'in use'
+    if (row?.free !== 'true') return 'in use'
     return storedAnswer(row)
   }
 
