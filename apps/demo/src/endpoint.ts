@@ -1,9 +1,8 @@
-import type { Express } from 'express'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** An Express app on a free port of this machine. */
+/** A server on a free port of this machine. */
 export class Endpoint {
   readonly url: string
   readonly #server: Server
@@ -14,18 +13,18 @@ export class Endpoint {
     this.#server = server
   }
 
-  /** Starts to listen. */
-  static async open(app: Express): Promise<Endpoint> {
-    const server = createServer(app).listen(0, '127.0.0.1')
+  /** Starts to listen; an Express app is a listener as well. */
+  static async open(listener: RequestListener): Promise<Endpoint> {
+    const server = createServer(listener).listen(0, '127.0.0.1')
     await once(server, 'listening')
     return new Endpoint(server)
   }
 
-  /** Answers the requests under way, and then no more. */
+  /** Ends all connections, and whatever was about to be answered on them. */
   async close(): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
-    this.#server.closeIdleConnections()
+    this.#server.closeAllConnections()
     await closed
   }
 }

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Endpoint } from './endpoint.ts'
 
 /** Euros for one unit, made up. */
 const RATES = new Map([
@@ -16,42 +15,19 @@ const RATES = new Map([
 ])
 
 /**
- * A service of somebody else, as they are: it takes its time, and for about one webhook in seven it fails the first time,
+ * Opens a service of somebody else, as they are: it takes its time, and for about one webhook in seven it fails the first time,
  * or the first two. Which ones depends on their ids alone, so that every run has the same failures.
  */
-export class FlakyExchange {
-  readonly url: string
-  readonly #server: Server
-
-  private constructor(server: Server) {
-    const { port } = server.address() as AddressInfo
-    this.url = `http://127.0.0.1:${port}`
-    this.#server = server
-  }
-
-  /** Starts it on a port of this machine that is free. */
-  static async start(): Promise<FlakyExchange> {
-    const failed = new Map<string, number>()
-    const server = createServer((request, response) => {
-      const { searchParams } = new URL(request.url ?? '/', 'http://exchange')
-      const webhookId = searchParams.get('for') ?? ''
-      const failures = failed.get(webhookId) ?? 0
-      const fails = failures < failuresFor(webhookId)
-      if (fails) failed.set(webhookId, failures + 1)
-      void answer(response, { webhookId, rate: RATES.get(searchParams.get('currency') ?? ''), fails })
-    })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return new FlakyExchange(server)
-  }
-
-  /** Stops it, and whatever it was about to answer. */
-  async stop(): Promise<void> {
-    const closed = once(this.#server, 'close')
-    this.#server.close()
-    this.#server.closeAllConnections()
-    await closed
-  }
+export function openFlakyExchange(): Promise<Endpoint> {
+  const failed = new Map<string, number>()
+  return Endpoint.open((request, response) => {
+    const { searchParams } = new URL(request.url ?? '/', 'http://exchange')
+    const webhookId = searchParams.get('for') ?? ''
+    const failures = failed.get(webhookId) ?? 0
+    const fails = failures < failuresFor(webhookId)
+    if (fails) failed.set(webhookId, failures + 1)
+    void answer(response, { webhookId, rate: RATES.get(searchParams.get('currency') ?? ''), fails })
+  })
 }
 
 async function answer(

@@ -7,7 +7,7 @@ import { openDatabase } from './database.ts'
 import { type DeadWebhook, readDeadWebhooks } from './dead-webhooks.ts'
 import { Delivery } from './delivery.ts'
 import { Endpoint } from './endpoint.ts'
-import { FlakyExchange } from './flaky-exchange.ts'
+import { openFlakyExchange } from './flaky-exchange.ts'
 import { QUEUE_SCHEMA } from './payment-webhooks.ts'
 import { readProgress } from './progress.ts'
 import { readReport, type Report } from './report.ts'
@@ -57,8 +57,8 @@ async function play(screen: Screen, signal: AbortSignal, cleanup: Cleanup): Prom
   await pgq.migrate()
   screen.say(`The database is ${database.description}.`)
 
-  const exchange = await FlakyExchange.start()
-  cleanup.add(() => exchange.stop())
+  const exchange = await openFlakyExchange()
+  cleanup.add(() => exchange.close())
   const startWorker = async (name: string): Promise<WorkerProcess> => {
     const settings = { databaseUrl: database.url, exchangeUrl: exchange.url, leaseMs: LEASE_MS }
     const worker = new WorkerProcess({ name, ...settings })

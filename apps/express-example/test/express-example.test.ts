@@ -3,7 +3,7 @@ import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { expect, test, vi } from 'vitest'
 import { type Example, json, startExample } from './support/example-process.ts'
 import { freshDatabase } from './support/fresh-database.ts'
-import { until } from './support/until.ts'
+import { until } from '@pgq/test-support'
 
 vi.setConfig({ testTimeout: 60_000 })
 

@@ -1,7 +1,8 @@
 import pg from 'pg'
 import { expect, inject, test, vi } from 'vitest'
 import { createPgq, defineQueue, handle, type Pgq } from '../src/index.ts'
-import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
+import { cleanUpAfterwards } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 
 const queue = defineQueue('mail')
 const id = '01890000-0000-7000-8000-000000000000'

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, test, vi } from 'vitest'
 import { createPgq, defineQueue, handle } from '../src/index.ts'
-import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from './support/until.ts'
+import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 import { collect, work } from './support/work.ts'
 
 vi.setConfig({ testTimeout: 30_000 })

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
-import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from './support/until.ts'
+import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 import { collect, work } from './support/work.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 

@@ -5,7 +5,8 @@ import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { z } from 'zod'
 import { defineQueue } from '../src/index.ts'
-import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
+import { cleanUpAfterwards } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 
 const anything = defineQueue('anything')
 const coded = (code: string) => expect.objectContaining({ name: 'PgqError', code })

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
 import { openSession } from './support/session.ts'
-import { until } from './support/until.ts'
+import { until } from '@pgq/test-support'
 import { collect, work } from './support/work.ts'
 
 vi.setConfig({ testTimeout: 30_000 })

@@ -1,8 +1,8 @@
 import { expect, test, vi } from 'vitest'
 import { createPgq, defineQueue, fixed, handle, type Pgq, SnoozeJob } from '../src/index.ts'
-import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
-import { latch, until } from './support/until.ts'
 import { collect, work } from './support/work.ts'
 
 vi.setConfig({ testTimeout: 30_000 })

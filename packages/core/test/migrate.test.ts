@@ -2,7 +2,8 @@ import pg from 'pg'
 import { expect, test } from 'vitest'
 import { createPgq, handle, type Pgq } from '../src/index.ts'
 import { defineQueue } from '../src/job/queue.ts'
-import { cleanUpAfterwards, freshName, freshQueue, unmigratedQueue } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, freshName } from '@pgq/test-support'
+import { freshQueue, unmigratedQueue } from './support/fresh-queue.ts'
 import { schemaText } from './support/schema-text.ts'
 
 const queue = defineQueue('mail')

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { defineQueue, fixed, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from './support/until.ts'
+import { until } from '@pgq/test-support'
 import { collect, work } from './support/work.ts'
 
 vi.setConfig({ testTimeout: 30_000 })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, test, vi } from 'vitest'
 import { defineQueue, handle, type Pgq } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from './support/until.ts'
+import { until } from '@pgq/test-support'
 import { collect, work } from './support/work.ts'
 import { startWorkerProcess, type Step, type WorkerProcess } from './support/worker-process.ts'
 

@@ -5,7 +5,7 @@ import type { Claim } from '../src/sql/held-claims.ts'
 import type { Session } from '../src/store/database.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession, registerWorker, storesOf } from './support/session.ts'
-import { latch, until } from './support/until.ts'
+import { latch, until } from '@pgq/test-support'
 import { collect, work } from './support/work.ts'
 
 vi.setConfig({ testTimeout: 30_000 })

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { defineQueue } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
-import { until } from './support/until.ts'
+import { until } from '@pgq/test-support'
 import { startWorkerProcess, type Step, type WorkerProcessOptions } from './support/worker-process.ts'
 
 vi.setConfig({ testTimeout: 60_000 })

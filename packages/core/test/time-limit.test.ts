@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { expect, inject, test, vi } from 'vitest'
 import { createPgq, defineQueue, handle } from '../src/index.ts'
-import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
-import { until } from './support/until.ts'
+import { cleanUpAfterwards, until } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 import { work } from './support/work.ts'
 
 vi.setConfig({ testTimeout: 90_000 })

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { defineQueue, fixed, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from './support/until.ts'
+import { latch, until } from '@pgq/test-support'
 import { collect, work } from './support/work.ts'
 
 vi.setConfig({ testTimeout: 30_000 })

@@ -11,9 +11,9 @@ import {
   SnoozeJob,
   type TransactionalJobContext,
 } from '../src/index.ts'
-import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
-import { latch, until } from './support/until.ts'
 import { collect, work } from './support/work.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 

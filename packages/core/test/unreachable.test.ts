@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { createPgq, defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
-import { latch, until } from './support/until.ts'
+import { latch, until } from '@pgq/test-support'
 import { work } from './support/work.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 

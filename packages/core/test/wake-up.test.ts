@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { defineQueue } from '../src/index.ts'
 import { listenTo } from '../src/sql/listen.ts'
 import { tablesIn } from '../src/sql/statement.ts'
-import { cleanUpAfterwards, type FreshQueue, freshQueue } from './support/fresh-queue.ts'
+import { cleanUpAfterwards } from '@pgq/test-support'
+import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
 import { stillWorker } from './support/held-jobs.ts'
 
 const mail = defineQueue('mail')

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle, type JobRecord } from '../src/index.ts'
-import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
-import { latch, until } from './support/until.ts'
 import { collect, work } from './support/work.ts'
 
 const queue = defineQueue('slow')

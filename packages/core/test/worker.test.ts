@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { defineQueue, handle, type as typeOnly } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from './support/until.ts'
+import { latch, until } from '@pgq/test-support'
 import { collect, work } from './support/work.ts'
 
 vi.setConfig({ testTimeout: 30_000 })

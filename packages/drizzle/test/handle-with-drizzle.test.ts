@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { fromDrizzle, handleWithDrizzle } from '../src/index.ts'
 import { freshQueue, type FreshQueue } from './support/fresh-queue.ts'
 import { startPoster } from './support/poster-process.ts'
-import { until } from './support/until.ts'
+import { until } from '@pgq/test-support'
 
 type Tx = Parameters<Parameters<ReturnType<typeof drizzle>['transaction']>[0]>[0]
 

@@ -8,9 +8,9 @@ import { describe, expect, test, vi } from 'vitest'
 import { gracefulShutdown, type ShutdownOptions, type ShutdownStep } from '../src/index.ts'
 import { type ApiProcess, startApi } from './support/api-process.ts'
 import { follow } from './support/event-source.ts'
-import { cleanUpAfterwards, freshQueue } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, until } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 import { appWith, serve } from './support/serve.ts'
-import { until } from './support/until.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 const { pgq, schema, databaseUrl } = await freshQueue()

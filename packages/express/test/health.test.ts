@@ -6,9 +6,9 @@ import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { healthRouter, type HealthOptions } from '../src/index.ts'
 import { lifecycleOf } from '../src/lifecycle.ts'
-import { cleanUpAfterwards, freshQueue, work } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, until } from '@pgq/test-support'
+import { freshQueue, work } from './support/fresh-queue.ts'
 import { appWith, bodyOf, serve } from './support/serve.ts'
-import { until } from './support/until.ts'
 
 const { pgq } = await freshQueue()
 const handlers = [handle(defineQueue('idle'), async () => {})]

@@ -7,7 +7,7 @@ import { type IdempotencyOptions, pgqMiddleware, problems, type ReplyInit } from
 import { idempotencyKey } from '../src/idempotency/key.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { appWith, bodyOf, serve, type Served } from './support/serve.ts'
-import { latch, until } from './support/until.ts'
+import { latch, until } from '@pgq/test-support'
 
 const { pgq, pool, schema, sql } = await freshQueue()
 await sql(`CREATE TABLE ${schema}.orders (id serial PRIMARY KEY, item text NOT NULL)`)

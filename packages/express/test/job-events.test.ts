@@ -6,9 +6,9 @@ import { expect, inject, test } from 'vitest'
 import { jobStatusRouter, type JobStatusOptions, problems } from '../src/index.ts'
 import { lifecycleOf } from '../src/lifecycle.ts'
 import { follow } from './support/event-source.ts'
-import { cleanUpAfterwards, freshQueue, type FreshQueue, work } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { freshQueue, type FreshQueue, work } from './support/fresh-queue.ts'
 import { appWith, serve, type Served } from './support/serve.ts'
-import { latch, until } from './support/until.ts'
 
 const shared = await freshQueue()
 const steps = defineQueue('steps')

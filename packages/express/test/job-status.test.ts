@@ -6,7 +6,7 @@ import { expect, inject, test } from 'vitest'
 import { jobStatusRouter, type JobStatusOptions, jobView, problems } from '../src/index.ts'
 import { freshQueue, work } from './support/fresh-queue.ts'
 import { appWith, serve, type Served } from './support/serve.ts'
-import { latch, until } from './support/until.ts'
+import { latch, until } from '@pgq/test-support'
 
 const { pgq } = await freshQueue()
 const fail = async (): Promise<never> => {

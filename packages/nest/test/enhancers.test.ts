@@ -34,7 +34,8 @@ import {
 } from '../src/index.ts'
 import { freshSchema } from './support/fresh-schema.ts'
 import { startApp } from './support/start-app.ts'
-import { settled, until } from './support/until.ts'
+import { until } from '@pgq/test-support'
+import { settled } from './support/settled.ts'
 
 const letters = defineQueue('letter', { payload: type<{ to: string }>(), maxAttempts: 2 })
 const seen: string[] = []

@@ -6,7 +6,7 @@ import { PgqModule, type PgqModuleOptions, Processor } from '../src/index.ts'
 import { PgqHealthIndicator, type PgqHealthOptions } from '../src/terminus.ts'
 import { freshSchema } from './support/fresh-schema.ts'
 import { startServer } from './support/start-app.ts'
-import { until } from './support/until.ts'
+import { until } from '@pgq/test-support'
 
 const letters = defineQueue('letter')
 const parcels = defineQueue('parcel')

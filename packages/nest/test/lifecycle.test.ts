@@ -25,7 +25,8 @@ import {
 } from '../src/index.ts'
 import { freshSchema, unmigratedSchema } from './support/fresh-schema.ts'
 import { startApp, startError, startServer } from './support/start-app.ts'
-import { latch, settled, until } from './support/until.ts'
+import { latch, until } from '@pgq/test-support'
+import { settled } from './support/settled.ts'
 
 const letters = defineQueue('letter', { maxAttempts: 1 })
 

@@ -4,7 +4,7 @@ import { defineQueue, type JobOf, type } from '@pgq/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { PgqModule, type PgqModuleOptions, Processor } from '../src/index.ts'
 import { freshSchema } from './support/fresh-schema.ts'
-import { settled } from './support/until.ts'
+import { settled } from './support/settled.ts'
 
 const letters = defineQueue('letter', { payload: type<{ to?: string }>(), maxAttempts: 1 })
 

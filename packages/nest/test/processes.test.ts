@@ -2,7 +2,7 @@ import { defineQueue } from '@pgq/core'
 import { expect, test } from 'vitest'
 import { type FreshSchema, freshSchema } from './support/fresh-schema.ts'
 import { startOutside } from './support/outside-app.ts'
-import { settled } from './support/until.ts'
+import { settled } from './support/settled.ts'
 
 const letters = defineQueue('letter')
 

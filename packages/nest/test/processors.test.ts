@@ -23,7 +23,8 @@ import {
 } from '../src/index.ts'
 import { freshSchema, unmigratedSchema } from './support/fresh-schema.ts'
 import { startApp } from './support/start-app.ts'
-import { settled, until } from './support/until.ts'
+import { until } from '@pgq/test-support'
+import { settled } from './support/settled.ts'
 
 const receipts = defineQueue('receipt', {
   payload: z.object({ paymentId: z.string(), at: z.coerce.date() }),

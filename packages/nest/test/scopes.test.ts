@@ -14,7 +14,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { InjectJob, InjectJobContext, PgqModule, Process, Processor } from '../src/index.ts'
 import { freshSchema } from './support/fresh-schema.ts'
 import { startApp } from './support/start-app.ts'
-import { settled, until } from './support/until.ts'
+import { until } from '@pgq/test-support'
+import { settled } from './support/settled.ts'
 
 const visits = defineQueue('visit', { payload: type<{ tenant: string }>(), maxAttempts: 1 })
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
-import { until } from './until.ts'
+import { until } from '@pgq/test-support'
 
 /** The application in a process of its own, as one starts it. */
 export interface Example {

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
+import { cleanUpAfterwards, dropSchema, freshName } from '@pgq/test-support'
 import pg from 'pg'
-import { afterAll, inject, onTestFinished } from 'vitest'
+import { inject } from 'vitest'
 import { createPgq, type Pgq, type PgqOptions } from '../../src/index.ts'
 
 /** A migrated queue on a schema of its own. */
@@ -15,12 +15,6 @@ export interface FreshQueue {
   // oxlint-disable-next-line typescript/no-explicit-any -- a test knows the rows that it asks for
   readonly sql: <Row extends pg.QueryResultRow = any>(text: string, values?: unknown[]) => Promise<Row[]>
 }
-
-/** What files made outside of their tests, in `beforeAll` say. */
-const leftovers: (() => Promise<void>)[] = []
-afterAll(async () => {
-  for (const clean of leftovers.splice(0)) await clean()
-})
 
 /**
  * Makes a queue on a fresh schema and migrates it. In a test it goes with that test, elsewhere with the file: workers
@@ -55,31 +49,5 @@ export function unmigratedQueue(options: Partial<PgqOptions> = {}): FreshQueue {
     pool,
     databaseUrl,
     sql: async (text, values) => (await pool.query(text, values)).rows,
-  }
-}
-
-/** A schema name that no other test has. */
-export function freshName(): string {
-  return `t_${randomBytes(6).toString('hex')}`
-}
-
-/** Runs `clean` when the test ends, or when the file does if no test is running. */
-export function cleanUpAfterwards(clean: () => Promise<void>): void {
-  try {
-    onTestFinished(clean)
-  } catch {
-    leftovers.unshift(clean)
-  }
-}
-
-async function dropSchema(pool: pg.Pool, schema: string): Promise<void> {
-  const client = await pool.connect()
-  try {
-    // A transaction that a test left open must fail the test, not hang it.
-    await client.query(`SET lock_timeout = '5s'`)
-    await client.query(`SET client_min_messages = warning`)
-    await client.query(`DROP SCHEMA IF EXISTS ${pg.escapeIdentifier(schema)} CASCADE`)
-  } finally {
-    client.release(true)
   }
 }

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { once } from 'node:events'
-import { cleanUpAfterwards } from './fresh-queue.ts'
+import { cleanUpAfterwards } from '@pgq/test-support'
 
 /** A TCP proxy in front of the database that misbehaves when it is told to. */
 export interface Proxy {

@@ -4,7 +4,7 @@ import { tablesIn } from '../../src/sql/statement.ts'
 import type { Session } from '../../src/store/database.ts'
 import { JobStore } from '../../src/store/job-store.ts'
 import { WorkerStore } from '../../src/store/worker-store.ts'
-import { cleanUpAfterwards } from './fresh-queue.ts'
+import { cleanUpAfterwards } from '@pgq/test-support'
 
 /** One connection on which a test runs statements of the package step by step. */
 export interface TestSession extends Session {

@@ -1,5 +1,5 @@
 import type { Handler, Pgq, PgqEventName, PgqEvents, Worker, WorkerOptions } from '../../src/index.ts'
-import { cleanUpAfterwards } from './fresh-queue.ts'
+import { cleanUpAfterwards } from '@pgq/test-support'
 
 /** Starts a worker in this process, which stops when the test or the file ends and waits for nobody then. */
 export async function work(

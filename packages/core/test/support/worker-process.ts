@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { WorkerOptions } from '../../src/index.ts'
-import { cleanUpAfterwards } from './fresh-queue.ts'
-import { until } from './until.ts'
+import { cleanUpAfterwards, until } from '@pgq/test-support'
 
 /** One thing a worker process can do with a job; a payload holds a list of them as `steps`. */
 export type Step =

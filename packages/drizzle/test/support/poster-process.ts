@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
-import { until } from './until.ts'
+import { until } from '@pgq/test-support'
 
 /** The worker of `fixtures/poster.mjs`. */
 export interface PosterProcess {

@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { ShutdownOptions } from '../../src/index.ts'
-import { cleanUpAfterwards } from './fresh-queue.ts'
-import { until } from './until.ts'
+import { cleanUpAfterwards, until } from '@pgq/test-support'
 
 /** One thing that the process said. */
 interface Line {

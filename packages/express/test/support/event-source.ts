@@ -1,6 +1,5 @@
 import { type EventSourceMessage, EventSourceParserStream } from 'eventsource-parser/stream'
-import { cleanUpAfterwards } from './fresh-queue.ts'
-import { until } from './until.ts'
+import { cleanUpAfterwards, until } from '@pgq/test-support'
 
 /** A client of server-sent events. */
 export interface EventClient {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import {
   createPgq,
   type Handler,
@@ -7,8 +6,9 @@ import {
   type Worker,
   type WorkerOptions,
 } from '@pgq/core'
+import { cleanUpAfterwards, dropSchema, freshName } from '@pgq/test-support'
 import pg from 'pg'
-import { afterAll, inject, onTestFinished } from 'vitest'
+import { inject } from 'vitest'
 
 /** A migrated queue on a schema of its own. */
 export interface FreshQueue {
@@ -21,15 +21,10 @@ export interface FreshQueue {
   readonly sql: <Row extends pg.QueryResultRow = any>(text: string, values?: unknown[]) => Promise<Row[]>
 }
 
-const leftovers: (() => Promise<void>)[] = []
-afterAll(async () => {
-  for (const clean of leftovers.splice(0)) await clean()
-})
-
 /** Makes a queue on a fresh schema, which goes with the test, or with the file outside of tests. */
 export async function freshQueue(options: Partial<PgqOptions> = {}): Promise<FreshQueue> {
   const databaseUrl = inject('databaseUrl')
-  const schema = `t_${randomBytes(6).toString('hex')}`
+  const schema = freshName()
   const given = options.pool ?? options.connection ?? options.connectionString
   const pgq = createPgq({
     ...(given === undefined && { connectionString: databaseUrl }),
@@ -39,11 +34,7 @@ export async function freshQueue(options: Partial<PgqOptions> = {}): Promise<Fre
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 5 })
   cleanUpAfterwards(async () => {
     await pgq.close()
-    const client = await pool.connect()
-    // A transaction that a test left open must fail the test, not hang it.
-    await client.query(`SET lock_timeout = '5s'; SET client_min_messages = warning`)
-    await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
-    client.release(true)
+    await dropSchema(pool, schema)
     await pool.end()
   })
   await pgq.migrate()
@@ -66,13 +57,4 @@ export async function work(
   cleanUpAfterwards(() => worker.stop())
   await worker.start()
   return worker
-}
-
-/** Runs `clean` when the test ends, or when the file does if no test is running. */
-export function cleanUpAfterwards(clean: () => Promise<void>): void {
-  try {
-    onTestFinished(clean)
-  } catch {
-    leftovers.unshift(clean)
-  }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express, { type Express, type RequestHandler } from 'express'
-import { cleanUpAfterwards } from './fresh-queue.ts'
+import { cleanUpAfterwards } from '@pgq/test-support'
 
 /** An application that listens. */
 export interface Served {

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { createPgq, type Pgq, type PgqOptions } from '@pgq/core'
+import { dropSchema, freshName } from '@pgq/test-support'
 import pg from 'pg'
 import { inject, onTestFinished } from 'vitest'
 
@@ -25,12 +25,12 @@ export async function freshSchema(): Promise<FreshSchema> {
 /** The same without the migration: the schema does not exist yet. */
 export function unmigratedSchema(): FreshSchema {
   const databaseUrl = inject('databaseUrl')
-  const schema = `t_${randomBytes(6).toString('hex')}`
+  const schema = freshName()
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 3 })
   const pgq = createPgq({ pool, schema })
   onTestFinished(async () => {
     await pgq.close()
-    await pool.query(`SET client_min_messages = warning; DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+    await dropSchema(pool, schema)
     await pool.end()
   })
   return {

@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
-import { until } from './until.ts'
+import { until } from '@pgq/test-support'
 
 const packages = fileURLToPath(new URL('../../../', import.meta.url))
 const nestFolder = join(
