@@ -49,21 +49,21 @@ export const GRAPHILE_WORKER = {
 } as const
 
 /**
- * https://docs.bullmq.io/guide/parallelism-and-concurrency recommends a concurrency for the waiting that BullMQ itself does, and
+ * https://docs.bullmq.io/guide/parallelism-and-concurrency calls a concurrency of 100 to 300 usual, and
  * https://docs.bullmq.io/guide/queues/auto-removal-of-jobs says how to keep nothing.
  */
-export const BULLMQ_REDIS = { concurrency: 50, removeOnComplete: { count: 0 } } as const
+export const BULLMQ_REDIS = { concurrency: 100, removeOnComplete: { count: 0 } } as const
 
 /** https://docs.bullmq.io/guide/postgresql: concurrency 8 to 32, a pool that is large enough for it, and retention that keeps tables small. */
-export const BULLMQ_POSTGRES = { concurrency: 16, max: 32, removeOnComplete: { count: 0 } } as const
+export const BULLMQ_POSTGRES = { concurrency: 8, max: 16, removeOnComplete: { count: 0 } } as const
 
 /** https://pgboss.io/api/jobs: `fetch` with a batch, `complete` with the array of its ids. */
-export const PG_BOSS = { max: 25, batchSize: 1_000, loops: 2 } as const
+export const PG_BOSS = { max: 25, batchSize: 2_000, loops: 2 } as const
 
 /** https://pgboss.io/api/workers: batches, no pause while they come back full, and LISTEN/NOTIFY for when they don't. */
 export const PG_BOSS_WORK = {
   max: 25,
-  batchSize: 1_000,
+  batchSize: 2_000,
   localConcurrency: 2,
   burstWhenBatchFull: true,
   useListenNotify: true,
@@ -80,7 +80,7 @@ const roster: Readonly<Record<ContestantName, ContestantConfig>> = {
     store: 'postgres',
     how: 'defaults; payloads validated with zod when enqueued and when handled; listeners for events',
     options: {},
-    bulk: { size: 5_000, inFlight: 1 },
+    bulk: { size: 5_000, inFlight: 2 },
     history: 'kept',
     fence: 'a number per claim',
     atRisk: 'up to 4,000 jobs, for 15 s',
@@ -91,7 +91,7 @@ const roster: Readonly<Record<ContestantName, ContestantConfig>> = {
     store: 'postgres',
     how: "pgq's claim and settle statements in a bare loop, without handlers, types, events or leases",
     options: FLOOR,
-    bulk: { size: 5_000, inFlight: 1 },
+    bulk: { size: 5_000, inFlight: 2 },
     history: 'kept',
     fence: 'a number per claim',
     atRisk: 'it is no product',
@@ -102,7 +102,7 @@ const roster: Readonly<Record<ContestantName, ContestantConfig>> = {
     store: 'redis',
     how: 'Queue and Worker',
     options: BULLMQ_REDIS,
-    bulk: { size: 1_000, inFlight: 2 },
+    bulk: { size: 1_000, inFlight: 4 },
     history: 'removed',
     fence: BULLMQ_FENCE,
     atRisk: `${BULLMQ_REDIS.concurrency} jobs, for 30 to 60 s; and all jobs if Redis dies, since it writes nothing to disk`,
@@ -128,7 +128,7 @@ const roster: Readonly<Record<ContestantName, ContestantConfig>> = {
     store: 'postgres',
     how: 'run() with a local queue and batched completion',
     options: GRAPHILE_WORKER,
-    bulk: { size: 5_000, inFlight: 1 },
+    bulk: { size: 5_000, inFlight: 2 },
     history: 'deleted',
     fence: 'none: a job is deleted by its id',
     atRisk: `${GRAPHILE_WORKER.localQueue.size + GRAPHILE_WORKER.concurrentJobs} jobs and those being completed, for 4 h`,
@@ -139,7 +139,7 @@ const roster: Readonly<Record<ContestantName, ContestantConfig>> = {
     store: 'postgres',
     how: `${PG_BOSS.loops} bare loops of fetch() and complete(), without its workers`,
     options: PG_BOSS,
-    bulk: { size: 5_000, inFlight: 1 },
+    bulk: { size: 2_000, inFlight: 2 },
     history: 'kept, in the same table',
     fence: 'none for ids as complete() takes them',
     atRisk: `${PG_BOSS.loops * PG_BOSS.batchSize} jobs, for 15 min`,
@@ -150,7 +150,7 @@ const roster: Readonly<Record<ContestantName, ContestantConfig>> = {
     store: 'postgres',
     how: 'work() with batches, LISTEN/NOTIFY and no pause while batches are full',
     options: PG_BOSS_WORK,
-    bulk: { size: 5_000, inFlight: 1 },
+    bulk: { size: 2_000, inFlight: 2 },
     history: 'kept, in the same table',
     fence: 'the number of the attempt',
     atRisk: `${PG_BOSS_WORK.localConcurrency * PG_BOSS_WORK.batchSize} jobs, for 15 min`,

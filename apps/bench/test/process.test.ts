@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { EntryReport, ScenarioReport } from '../src/report.ts'
 import { runBench } from './run-bench.ts'
 
-const JOBS = 2_000
+const JOBS = 1_000
 const POSTGRES_PEERS = ['bullmq-postgres', 'graphile-worker', 'pg-boss', 'pg-boss-work']
 
 const hasRedis = (() => {

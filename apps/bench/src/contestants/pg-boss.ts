@@ -95,7 +95,9 @@ async function startLoops(
       jobs.forEach(onEnded)
     }
   }
-  const loops = queues.flatMap((queue) => Array.from({ length: PG_BOSS.loops }, () => loop(queue)))
+  // With many queues there are loops enough: more of them would only look at empty ones.
+  const perQueue = queues.length === 1 ? PG_BOSS.loops : 1
+  const loops = queues.flatMap((queue) => Array.from({ length: perQueue }, () => loop(queue)))
   return () => {
     over.abort()
     return Promise.all(loops)

@@ -27,6 +27,8 @@ const SHOWN = [
 
 /** How long to wait for autovacuum to finish what it is at, in ms. */
 const AUTOVACUUM_MS = 60_000
+/** How long to wait for connections that are being closed, in ms. */
+const GOODBYE_MS = 2_000
 const LOOK_EVERY_MS = 50
 
 /** The one PostgreSQL that all contestants take turns on, each turn in an empty database. */
@@ -114,7 +116,10 @@ export class Database {
 
   /** Brings the database into the same state for everybody: vacuumed, analyzed, nothing left to write, no vacuum at work. */
   async settle(): Promise<void> {
-    await this.#client.query('VACUUM (ANALYZE)')
+    const { rows } = await this.#client.query<{ tables: string | null }>(
+      `SELECT string_agg(format('%I.%I', schemaname, relname), ', ') AS tables FROM pg_stat_user_tables`,
+    )
+    if (rows[0]?.tables) await this.#client.query(`VACUUM (ANALYZE) ${rows[0].tables}`)
     const deadline = performance.now() + AUTOVACUUM_MS
     while (performance.now() < deadline && (await this.#isVacuuming())) await pause(LOOK_EVERY_MS)
     await this.#admin.query('CHECKPOINT')
@@ -171,9 +176,19 @@ export class Database {
     }
   }
 
+  /** Drops the database once the last connection has gone: a pool of `pg` is done with closing before its sockets are. */
   async drop(): Promise<void> {
     await this.#client.end()
+    const deadline = performance.now() + GOODBYE_MS
+    while (performance.now() < deadline && (await this.#isConnected())) await pause(LOOK_EVERY_MS)
     await this.#admin.query(`DROP DATABASE ${this.#name} WITH (FORCE)`)
+  }
+
+  async #isConnected(): Promise<boolean> {
+    const { rowCount } = await this.#admin.query('SELECT FROM pg_stat_activity WHERE datname = $1', [
+      this.#name,
+    ])
+    return (rowCount ?? 0) > 0
   }
 
   async #isVacuuming(): Promise<boolean> {
