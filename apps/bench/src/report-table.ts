@@ -12,6 +12,8 @@ const FIGURES: Readonly<Record<string, string>> = {
   statementsPer1000Jobs: 'statements/1000 jobs',
   connections: 'connections',
   jobsPerSecond: 'jobs/s',
+  completed: 'beside: completed',
+  delayed: 'beside: delayed',
   lockWaits: 'lock waits seen',
   deadlocks: 'deadlocks',
 }

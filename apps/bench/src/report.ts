@@ -73,12 +73,15 @@ export function summarize(options: {
     ours: ours.report,
     peers: ofRole('peer'),
     baselines: ofRole('baseline'),
-    ratios: Object.fromEntries(
-      others.map(({ entry, report }) => [
-        entry.label,
-        Number(ratio(ours.report.median, report.median, scenario.better).toFixed(3)),
-      ]),
-    ),
+    ratios: {
+      ...(scenario.ownBaseline !== undefined && { [scenario.ownBaseline]: 1 }),
+      ...Object.fromEntries(
+        others.map(({ entry, report }) => [
+          entry.label,
+          Number(ratio(ours.report.median, report.median, scenario.better).toFixed(3)),
+        ]),
+      ),
+    },
     skipped,
   }
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { EntryReport, ScenarioReport } from '../src/report.ts'
 import { runBench } from './run-bench.ts'
 
-const JOBS = 1_000
+const JOBS = 500
 const POSTGRES_PEERS = ['bullmq-postgres', 'graphile-worker', 'pg-boss', 'pg-boss-work']
 
 const hasRedis = (() => {
@@ -14,7 +14,7 @@ const hasRedis = (() => {
   }
 })()
 
-test('one round of `process` with everybody who is there', { timeout: 180_000 }, async () => {
+test.concurrent('one round of `process` with everybody who is there', { timeout: 180_000 }, async () => {
   const { code, stdout, stderr } = await runBench(['process', '--jobs', `${JOBS}`, '--rounds', '1', '--json'])
   expect(code, stderr).toBe(0)
   const report = JSON.parse(stdout) as ScenarioReport

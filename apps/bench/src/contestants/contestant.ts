@@ -45,6 +45,8 @@ export interface Counts {
 
 /** One product, in the process that uses it. Everything else in the benchmark is the same for all of them. */
 export interface Contestant {
+  /** True for what only moves rows: it is believed what the tables say, for want of handlers that could tell. @default false */
+  readonly isBare?: boolean
   /** Makes the tables and queues in an empty store. */
   setUp(queues: readonly string[]): Promise<void>
   enqueueMany(queue: string, payloads: readonly BenchPayload[], settings?: EnqueueSettings): Promise<unknown>

@@ -49,6 +49,7 @@ const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (value: string) => 
  */
 export const openFloor: OpenContestant = (url): Contestant => ({
   ...openPgq(url),
+  isBare: true,
   startWorker: (order) => startLoop(url, order),
 })
 

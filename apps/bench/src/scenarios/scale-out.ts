@@ -22,6 +22,7 @@ export const scaleOutScenario: Scenario = {
       processes: MOST_PROCESSES,
     }),
   ],
+  ownBaseline: `${MOST_PROCESSES}`,
   jobs: jobCounts(200_000, { 'bullmq-redis': 100_000, 'bullmq-postgres': 20_000 }),
   async turn(stage) {
     const { entry, jobs, store, database, hire } = stage

@@ -58,6 +58,8 @@ export interface Scenario {
   readonly entries: readonly Entry[]
   /** How many jobs an entry has, unless the command line says it. */
   readonly jobs: Readonly<Record<ContestantName, number>>
+  /** What ours is called among its baselines, where those are called after something that ours has as well. */
+  readonly ownBaseline?: string
   /** Whether an entry goes on in the same store in all rounds. @default a new one each turn */
   readonly keepsStores?: boolean
   turn(stage: Stage): Promise<Measurement>

@@ -25,6 +25,17 @@ const SHOWN = [
   'autovacuum',
 ]
 
+/**
+ * What clients have sent in this database. The readings themselves are not in it, because their connection is older than the setting; nor
+ * are the checks of deferred foreign keys, which run at commit and look like statements of a client then.
+ */
+const COUNT_STATEMENTS = `(
+  SELECT coalesce(sum(calls), 0)::float8
+  FROM pg_stat_statements
+  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND query NOT LIKE 'SELECT $_ FROM ONLY %'
+)`
+
 /** How long to wait for autovacuum to finish what it is at, in ms. */
 const AUTOVACUUM_MS = 60_000
 /** How long to wait for connections that are being closed, in ms. */
@@ -157,20 +168,25 @@ export class Database {
     const before = await this.#deadlocks()
     const client = await connect(this.url)
     const over = new AbortController()
+    const look = async (): Promise<void> => {
+      const { rows } = await client.query<{ waiting: number }>(
+        `SELECT count(*)::integer AS waiting
+         FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      )
+      looks++
+      waits += rows[0]?.waiting ?? 0
+    }
     const watching = (async () => {
       while (!over.signal.aborted) {
-        const { rows } = await client.query<{ waiting: number }>(
-          `SELECT count(*)::integer AS waiting FROM pg_stat_activity
-           WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-        )
-        looks++
-        waits += rows[0]?.waiting ?? 0
+        await look()
         await pause(LOOK_EVERY_MS)
       }
     })()
     return async () => {
       over.abort()
       await watching
+      await look()
       await client.end()
       return { looks, waits, deadlocks: (await this.#deadlocks()) - before }
     }
@@ -198,17 +214,11 @@ export class Database {
     return (rowCount ?? 0) > 0
   }
 
-  /**
-   * These readings are not counted themselves: their connection is older than the setting. Nor are the checks of deferred
-   * foreign keys, which run at commit and look like statements of a client then.
-   */
   async #read(): Promise<{ wal: number; statements: number }> {
+    const statements = this.#counts ? COUNT_STATEMENTS : '0::float8'
     const { rows } = await this.#client.query<{ wal: number; statements: number }>(
       `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 AS wal,
-              (SELECT coalesce(sum(calls), 0)::float8
-               FROM pg_stat_statements
-               WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-                 AND query NOT LIKE 'SELECT $_ FROM ONLY %') AS statements`,
+              ${statements} AS statements`,
     )
     return rows[0] ?? { wal: 0, statements: 0 }
   }

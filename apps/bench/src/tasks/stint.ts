@@ -34,6 +34,7 @@ const LOOK_EVERY_MS = 250
 /** A worker at work. Its clock runs from the first handler to the last end of an attempt, so that no start-up counts. */
 export class Stint {
   readonly #options: StintOptions
+  readonly #isBare: boolean
   readonly #sightings: Sightings
   #stop: (() => Promise<unknown>) | undefined
   #ended = 0
@@ -43,14 +44,15 @@ export class Stint {
   #cpuMicros: number | undefined
   #onDone: (() => void) | undefined
 
-  private constructor(options: StintOptions) {
+  private constructor(options: StintOptions, isBare: boolean) {
+    this.#isBare = isBare
     this.#options = options
     this.#sightings = new Sightings(options.jobs)
   }
 
   /** Starts a worker. */
   static async start(contestant: Contestant, options: StintOptions): Promise<Stint> {
-    const stint = new Stint(options)
+    const stint = new Stint(options, contestant.isBare ?? false)
     stint.#stop = await contestant.startWorker({
       queues: options.queues,
       ...(options.handlers !== undefined && { handlers: options.handlers }),
@@ -92,7 +94,7 @@ export class Stint {
     const { distinct, repeated } = this.#sightings
     return {
       ended: this.#ended,
-      handled: distinct === 0 && this.#ended > 0 ? undefined : distinct,
+      handled: this.#isBare ? undefined : distinct,
       repeated,
       begunMs: this.#begunMs ?? 0,
       endedMs: this.#endedMs,
