@@ -91,13 +91,13 @@ function entryReport(entry: Entry, series: Omit<Series, 'entry'>, env: Environme
   const values = counted.map(({ value }) => value)
   const { package: packageName, ...config } = rosterEntry(entry.contestant)
   return {
+    ...mediansOf(counted, warmUp),
     median: rounded(median(values)),
     min: rounded(Math.min(...values)),
     max: rounded(Math.max(...values)),
     values: values.map(rounded),
     jobs,
     ...(entry.processes !== undefined && { processes: entry.processes }),
-    ...mediansOf(counted, warmUp),
     version: packageVersion(packageName),
     config: { ...config, durability: durabilityOf(config.store, env) },
   }

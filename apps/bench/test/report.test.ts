@@ -61,6 +61,13 @@ test('peers and baselines stand apart, and both have a ratio', () => {
   expect(report.ratios).toEqual({ floor: 0.8, 'graphile-worker': 4 })
 })
 
+test('a figure of a scenario replaces none of those that every entry has', () => {
+  const figures = { max: 1_000_000, jobs: -1, p99: 3 }
+  const series = [seriesOf(pgq, [0, 5, 7], figures)]
+  const { ours } = summarize({ scenario: scenarios.latency, rounds: 2, env, series, skipped: {} })
+  expect(ours).toMatchObject({ median: 6, max: 7, jobs: 1_000, p99: 3 })
+})
+
 test('where lower is better the ratio is turned round', () => {
   const latency = summarize({
     scenario: scenarios.latency,

@@ -18,7 +18,7 @@ export interface LatencyReport {
   readonly p50: number
   readonly p95: number
   readonly p99: number
-  readonly max: number
+  readonly slowest: number
   /** The part of it that the enqueue took, until its promise resolved; a handler may begin before that. */
   readonly enqueueP50: number
   /** All that were enqueued. */
@@ -56,14 +56,14 @@ export async function measureLatency(
     enqueues.push(enqueuedMs - calledMs)
   }
   await stop()
-  const [p50, p95, p99, max, enqueueP50] = [
+  const [p50, p95, p99, slowest, enqueueP50] = [
     percentile(pickUps, 50),
     percentile(pickUps, 95),
     percentile(pickUps, 99),
     percentile(pickUps, 100),
     percentile(enqueues, 50),
   ]
-  return { p50, p95, p99, max, enqueueP50, jobs: warmUps + jobs }
+  return { p50, p95, p99, slowest, enqueueP50, jobs: warmUps + jobs }
 }
 
 async function within<T>(ms: number, promise: Promise<T>, complaint: string): Promise<T> {
