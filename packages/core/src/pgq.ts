@@ -7,7 +7,7 @@ import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-opt
 import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
-import type { JobRecord, Json } from './job/job.ts'
+import type { JobRecord } from './job/job.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
 import type { JobStatus } from './job/status.ts'
 import { Historian } from './maintenance/historian.ts'
@@ -156,9 +156,9 @@ export class Pgq {
   /**
    * Does `work` once for each idempotency key: in the transaction `tx`, together with what it returns. A later call with the same key does
    * nothing and gets the same value. If the transaction rolls back nothing is remembered.
-   * @throws PgqError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, TRANSACTION_CLOSED, INVALID_OPTION, INVALID_PAYLOAD for a value that is no JSON
+   * @throws PgqError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, TRANSACTION_CLOSED, INVALID_OPTION, for an answer that JSON can't hold as well
    */
-  once<T extends Json>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
+  once<T>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
     return this.#call(() => this.#idempotency.once(options, work))
   }
 
@@ -194,7 +194,7 @@ export class Pgq {
    * @example
    * for await (const job of pgq.watch(id)) console.log(job.status, job.progress)
    */
-  watch(id: string, options: WatchOptions = {}): AsyncGenerator<JobRecord, void, undefined> {
+  watch(id: string, options: WatchOptions = {}): AsyncIterableIterator<JobRecord> {
     if (this.#closed) throw closed()
     return this.#watcher.watch(id, options)
   }

@@ -90,3 +90,14 @@ test('no connection is left open', async () => {
   await pgq.close()
   await expect.poll(() => sql('SELECT FROM pg_stat_activity WHERE application_name = $1', [name])).toEqual([])
 })
+
+test('a pool of the application keeps no trace of the queues that were closed', async () => {
+  const { pool, schema } = await freshQueue()
+  const before = pool.listenerCount('connect')
+  for (let i = 0; i < 20; i++) {
+    const other = createPgq({ pool, schema })
+    await other.check()
+    await other.close()
+  }
+  expect(pool.listenerCount('connect')).toBe(before)
+})

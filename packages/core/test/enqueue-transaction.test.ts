@@ -323,3 +323,13 @@ test('a transaction of pgq takes the queries of libraries that are built on pg',
     await expect(tx.query({ text: 'COMMIT' })).rejects.toThrow(coded('INVALID_OPTION'))
   })
 })
+
+test('a read-only transaction is refused as what it is', async () => {
+  const fresh = await freshQueue()
+  await onClient(fresh, async (tx) => {
+    await tx.query('BEGIN READ ONLY')
+    await expect(fresh.pgq.enqueue(queue, { n: 1 }, { tx })).rejects.toThrow(
+      expect.objectContaining({ code: 'DATABASE_REJECTED', message: expect.stringContaining('read-only') }),
+    )
+  })
+})

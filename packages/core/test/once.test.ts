@@ -150,7 +150,7 @@ test('answers come back as they were given: as JSON', async () => {
     replayed: true,
   })
   const strange = pgq.transaction((tx) => pgq.once({ tx, key: 'x' }, async () => Number.NaN))
-  await expect(strange).rejects.toThrow(coded('INVALID_PAYLOAD'))
+  await expect(strange).rejects.toThrow(coded('INVALID_OPTION'))
 })
 
 test('bad options are refused before anything is done', async () => {

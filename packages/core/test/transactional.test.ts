@@ -239,3 +239,67 @@ test('a failing query that nobody awaits fails its attempt and does not end the 
   await worker.said('job.completed', next.id)
   expect(worker.lines.filter(({ type }) => type === 'unhandledRejection')).toEqual([])
 })
+
+/** Ends the connection of a transaction from outside, in a while in which it sends nothing. */
+async function loseConnection({ tx }: TransactionalJobContext): Promise<void> {
+  const { rows } = await tx.query('SELECT pg_backend_pid() AS pid')
+  await sql('SELECT pg_terminate_backend($1)', [rows[0].pid])
+  await until('it has ended', async () => {
+    const left = await sql('SELECT FROM pg_stat_activity WHERE pid = $1', [rows[0].pid])
+    return left.length === 0
+  })
+}
+
+test('an attempt that is idle in its transaction for too long has failed, and says so', async () => {
+  let runs = 0
+  const id = await runOne(
+    transactional('idle', async (job, ctx) => {
+      runs++
+      await effect(job, ctx)
+      await ctx.tx.query(`SET LOCAL idle_in_transaction_session_timeout = '50ms'`)
+      await sleep(300)
+    }),
+  )
+  expect(runs).toBe(3)
+  expect(await pgq.get(id)).toMatchObject({
+    status: 'dead',
+    error: expect.stringContaining('idle-in-transaction'),
+  })
+  expect(await effectsOf(id)).toEqual([])
+})
+
+test('a connection that breaks is forgiven a few times, and then the attempts count', async () => {
+  const released = collect(pgq, 'job.released')
+  const id = await runOne(
+    transactional('breaks', async (job, ctx) => {
+      await effect(job, ctx)
+      await loseConnection(ctx)
+    }),
+  )
+  expect(released.filter(({ job }) => job.id === id)).toHaveLength(5)
+  expect(await pgq.get(id)).toMatchObject({ status: 'dead', attempts: 3 })
+  expect(await effectsOf(id)).toEqual([])
+})
+
+test('a COMMIT hidden in a comment or behind another statement is refused too', async () => {
+  const id = await runOne(
+    transactional('hidden', async (job, ctx) => {
+      await effect(job, ctx)
+      for (const text of [
+        '/* x */ commit',
+        'SELECT 1; commit; SELECT 2',
+        `SELECT ';'; -- a\nCOMMIT`,
+        'ROLLBACK AND CHAIN',
+      ]) {
+        await expect(ctx.tx.query(text)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+      }
+      await ctx.tx.query(`SELECT 'x; commit', "a;commit" FROM (SELECT 1 AS "a;commit") AS t -- ; commit`)
+      await ctx.tx.query('SELECT $tag$ ; commit; $tag$; SELECT 2')
+      await ctx.tx.query(`SAVEPOINT s`)
+      await ctx.tx.query(`ROLLBACK TO s`)
+      throw new DeadJob('done')
+    }),
+  )
+  expect(await pgq.get(id)).toMatchObject({ status: 'dead', error: 'done' })
+  expect(await effectsOf(id)).toEqual([])
+})

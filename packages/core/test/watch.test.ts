@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle, type JobRecord } from '../src/index.ts'
 import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
@@ -137,7 +138,22 @@ test('a watch lives through an outage, and is over with its pgq', async () => {
 
 test('bad options are refused', async () => {
   const { pgq } = await freshQueue()
-  await expect(pgq.watch('nonsense').next()).rejects.toThrow(coded('INVALID_ID'))
+  expect(() => pgq.watch('nonsense')).toThrow(coded('INVALID_ID'))
   const id = '00000000-0000-7000-8000-000000000000'
-  await expect(pgq.watch(id, { interval: 1 }).next()).rejects.toThrow(coded('INVALID_OPTION'))
+  expect(() => pgq.watch(id, { interval: 1 })).toThrow(coded('INVALID_OPTION'))
+})
+
+test('a watch that waits can be ended by whoever holds it', async () => {
+  const { pgq } = await freshQueue()
+  const { id } = await pgq.enqueue(queue, {})
+  const watch = pgq.watch(id)
+  await watch.next()
+  const waiting = watch.next()
+  await watch.return?.()
+  expect(await waiting).toEqual({ done: true, value: undefined })
+  expect(await watch.next()).toEqual({ done: true, value: undefined })
+  const stream = Readable.from(pgq.watch(id))
+  await new Promise((resolve) => stream.once('data', resolve))
+  stream.destroy()
+  await new Promise((resolve) => stream.once('close', resolve))
 })

@@ -6,6 +6,8 @@ import type { Queryable } from '../store/queryable.ts'
 /** The errors that a caller's own retry logic, or its ORM's, looks for by SQLSTATE: they pass as they are. */
 const PASSED_ON = new Set(['40001', '40P01', '25P02'])
 
+const READ_ONLY = '25006'
+
 /** A connection that belongs to the caller. */
 export interface GuestSession extends Session {
   /** Whether each statement commits by itself, so that two of them are in no transaction together. */
@@ -26,7 +28,13 @@ export function guestSession(given: unknown, schema: string): GuestSession {
         const { rows } = await tx.query(statement.text, [...statement.values(params)])
         return rows
       } catch (error) {
-        if (PASSED_ON.has(sqlStateOf(error) ?? '')) throw error
+        const sqlState = sqlStateOf(error)
+        if (sqlState !== undefined && PASSED_ON.has(sqlState)) throw error
+        // On a connection of ours it would mean that the primary has moved; here somebody asked for it.
+        if (sqlState === READ_ONLY) {
+          const message = `cannot ${statement.name}: the transaction is read-only`
+          throw new PgqError('DATABASE_REJECTED', message, { cause: error, sqlState })
+        }
         throw databaseError(error, statement.name, schema)
       }
     },

@@ -1,5 +1,4 @@
-import { PgqError, show } from '../errors.ts'
-import type { Json } from '../job/job.ts'
+import { isPgqError, PgqError, show } from '../errors.ts'
 import { encodePayload } from '../job/payload.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { knownOptions, textOption } from '../runtime/options.ts'
@@ -51,7 +50,7 @@ export class Idempotency {
   }
 
   /** Does the work, or returns what it came to when it was done before. */
-  async once<T extends Json>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
+  async once<T>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
     const settings = onceSettings(options)
     const session = guestSession(options.tx, this.#schema)
     if (session.autocommit) {
@@ -63,9 +62,22 @@ export class Idempotency {
     const known = await this.#store.find(session, settings)
     if (known === 'in use') throw inUse(settings.key)
     if (known) return replay(known, settings)
-    const { text, value } = encodePayload('idempotency keys', await work(), MAX_ANSWER_BYTES)
+    const { text, value } = encodeAnswer(await work())
     if (!(await this.#store.store(session, { ...settings, text }))) throw inUse(settings.key)
     return { value: value as T, replayed: false }
+  }
+}
+
+/** An answer that cannot be stored is a mistake of the program, and not of whoever sent the key. */
+function encodeAnswer(answer: unknown): ReturnType<typeof encodePayload> {
+  try {
+    return encodePayload('idempotency keys', answer, MAX_ANSWER_BYTES)
+  } catch (error) {
+    const issue = isPgqError(error) ? error.issues?.[0] : undefined
+    const what = issue
+      ? `holds at ${issue.path} ${issue.message}`
+      : `is more than ${MAX_ANSWER_BYTES} bytes of JSON`
+    throw new PgqError('INVALID_OPTION', `the answer to an idempotency key ${what}`, { cause: error })
   }
 }
 

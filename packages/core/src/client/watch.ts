@@ -24,6 +24,13 @@ export class Watch {
     this.#wake()
   }
 
+  /** Ends the watch: nobody looks any more. */
+  end(): void {
+    this.#unseen = undefined
+    this.#isOver = true
+    this.#wake()
+  }
+
   /** Ends the watch with an error. */
   fail(reason: unknown): void {
     this.#failure ??= { reason }

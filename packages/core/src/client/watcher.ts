@@ -41,12 +41,33 @@ export class Watcher {
     })
   }
 
-  /** The job as it is now, and then whenever it has changed, until it has ended or is gone. */
-  async *watch(id: string, options: WatchOptions): AsyncGenerator<JobRecord, void, undefined> {
+  /**
+   * The job as it is now, and then whenever it has changed, until it has ended or is gone.
+   * @throws PgqError INVALID_ID, INVALID_OPTION
+   */
+  watch(id: string, options: WatchOptions): AsyncIterableIterator<JobRecord> {
     knownOptions('watch', options, ['signal', 'interval'])
     const { signal, interval = 250 } = options
-    signal?.throwIfAborted()
     const watch = new Watch(jobId('id', id), durationMs('interval', interval, { min: 20, max: 60_000 }))
+    const sights = this.#sights(watch, signal)
+    return {
+      next: () => sights.next(),
+      // A generator that waits hears of its end only after what it waits for, which may never come.
+      return: () => {
+        watch.end()
+        return sights.return(undefined)
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
+  }
+
+  async *#sights(
+    watch: Watch,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<JobRecord, undefined, undefined> {
+    signal?.throwIfAborted()
     const abort = (): void => watch.fail(signal?.reason)
     signal?.addEventListener('abort', abort, { once: true })
     this.#add(watch)

@@ -1,5 +1,6 @@
 import { PgqError } from '../errors.ts'
 import type { Queryable, Transaction } from './queryable.ts'
+import { endsTransaction } from './transaction-words.ts'
 
 /**
  * Guards a transaction against floating promises: work that nobody awaits is waited for before COMMIT, and what comes
@@ -14,10 +15,6 @@ export interface GuardedTransaction {
   /** Why the first query failed, if one did: what comes after it in the transaction only hears of the consequence. */
   readonly failure: unknown
 }
-
-/** Statements that would end the transaction, or begin another one inside it. `ROLLBACK TO SAVEPOINT` is no such one. */
-const ENDS_IT =
-  /^\s*(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
 
 /** Wraps a connection for the length of one transaction. */
 export function guardTransaction(inner: Queryable): GuardedTransaction {
@@ -67,7 +64,7 @@ function refuse(query: unknown, closed: boolean): PgqError | undefined {
     )
   }
   const text = typeof query === 'object' && query !== null && 'text' in query ? query.text : query
-  if (typeof text !== 'string' || !ENDS_IT.test(text)) return undefined
+  if (typeof text !== 'string' || !endsTransaction(text)) return undefined
   return new PgqError(
     'INVALID_OPTION',
     `the transaction begins and ends by itself: throw to roll back instead of sending ${text.trim()}`,

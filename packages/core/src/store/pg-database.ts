@@ -42,7 +42,7 @@ export class PgDatabase implements Database {
     // An idle connection that breaks is replaced; without a listener the event would end the process.
     if (pool.listenerCount('error') === 0) pool.on('error', ignore)
     // And a connection may break in the moment it is opened, before anybody else can listen.
-    pool.on('connect', (client) => void client.on('error', ignore))
+    pool.on('connect', listenToErrors)
     if (ours) trackConnections(pool, this.#connections)
   }
 
@@ -63,15 +63,18 @@ export class PgDatabase implements Database {
     let broken: Error | undefined
     // A client that loses its connection while it is checked out tells only itself, and ends the process if nobody listens.
     const onError = (error: Error): void => {
-      broken = error
+      broken ??= error
     }
     client.on('error', onError)
     try {
       return await this.#inTransaction(client, work)
     } catch (error) {
+      const lost = broken
       // A connection whose transaction could not be ended properly must not go back into the pool.
       if (!(await rollBack(client))) broken ??= new Error('the transaction could not be rolled back')
-      throw error
+      // Why a connection was lost it has told nobody else: what comes next only says that it is.
+      if (lost === undefined || !isPgqError(error, 'DATABASE_UNAVAILABLE')) throw error
+      throw databaseError(lost, 'go on with the transaction', this.#schema)
     } finally {
       client.release(broken)
       client.off('error', onError)
@@ -80,6 +83,8 @@ export class PgDatabase implements Database {
 
   async close(): Promise<void> {
     if (this.#ours && !this.#pool.ending) await this.#pool.end()
+    // A pool of the application's may see many of us come and go. What it still has open stays listened to.
+    this.#pool.off('connect', listenToErrors)
   }
 
   destroy(): void {
@@ -145,3 +150,5 @@ async function rollBack(client: pg.PoolClient): Promise<boolean> {
 const firstWords = (text: string): string => text.trim().split(/\s+/).slice(0, 3).join(' ')
 
 function ignore(): void {}
+
+const listenToErrors = (client: pg.ClientBase): void => void client.on('error', ignore)

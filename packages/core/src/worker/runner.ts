@@ -6,6 +6,7 @@ import { jittered, monotonicMs } from '../runtime/clock.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
 import { Attempt } from './attempt.ts'
+import { Forgiveness } from './forgiveness.ts'
 import type { Handler } from './handler.ts'
 import { Lane } from './lane.ts'
 import { ProgressWriter } from './progress.ts'
@@ -55,6 +56,7 @@ export class Runner {
   #turn = 0
   #stopped = false
   #whenIdle: (() => void)[] = []
+  readonly #forgiveness = new Forgiveness()
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps
@@ -201,8 +203,11 @@ export class Runner {
   async #runTransactional(attempt: Attempt): Promise<void> {
     const { store, settler, events } = this.#deps
     const decide = (result: AttemptResult): Transition => this.#decide(attempt, result)
-    const result = await runInTransaction(attempt, { database: this.#deps.transactions(), store, decide })
+    const isForgiven = (jobId: string): boolean => this.#forgiveness.ask(jobId)
+    const deps = { database: this.#deps.transactions(), store, decide, isForgiven }
+    const result = await runInTransaction(attempt, deps)
     const { job } = attempt
+    if (result.kind === 'committed') this.#forgiveness.forget(job.id)
     if (result.kind === 'committed')
       settler.tell({ job, transition: result.transition, durationMs: attempt.runningMs })
     else if (result.kind === 'lost') events.emit('job.lost', { job })

@@ -32,7 +32,12 @@ export interface TransactionalDeps {
   readonly database: Database
   readonly store: JobStore
   readonly decide: (result: AttemptResult) => Transition
+  /** Whether an attempt that lost its connection may be made again at no cost. Asked once for each. */
+  readonly isForgiven: (jobId: string) => boolean
 }
+
+/** The transaction was idle, or open, for longer than the database lets it be: waiting for the next attempt would end the same. */
+const TOOK_TOO_LONG = new Set(['25P03', '25P04', '57P05'])
 
 /**
  * Runs a handler in a transaction and completes its job in the same one:
@@ -72,7 +77,7 @@ async function complete(
   attempt: Attempt,
   transition: Extract<Transition, { to: 'completed' }>,
   transaction: LazyTransaction,
-  { store }: TransactionalDeps,
+  { store, isForgiven }: TransactionalDeps,
 ): Promise<TransactionalResult> {
   const claim: Claim = { id: attempt.job.id, fence: attempt.job.fence, workerId: attempt.workerId }
   let settled = false
@@ -92,9 +97,10 @@ async function complete(
     if (error === CLAIM_GONE) return { kind: 'lost' }
     if (error === STAYS_LOCKED) return { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
     if (!isPgqError(error, 'DATABASE_UNAVAILABLE')) return { kind: 'threw', error }
-    // The handler was done, and the database went away: before COMMIT was sent nothing has happened, after it nobody knows.
-    return settled
-      ? { kind: 'unknown', transition }
-      : { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
+    // The handler was done, and the database went away: after COMMIT was sent nobody knows what has happened.
+    if (settled) return { kind: 'unknown', transition }
+    // Before it nothing has, and the attempt is not to blame, unless it was its own doing, or happens again and again.
+    if (TOOK_TOO_LONG.has(sqlStateOf(error) ?? '') || !isForgiven(claim.id)) return { kind: 'threw', error }
+    return { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
   }
 }
