@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import type { ClaimedJob } from '../src/job/job.ts'
+import { monotonicMs } from '../src/runtime/clock.ts'
 import { Lane } from '../src/worker/lane.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
@@ -20,7 +21,7 @@ const jobs = (count: number): ClaimedJob[] =>
 function run(lane: Lane, count: number, ms: number): void {
   for (let left = count; left > 0;) {
     const batch = Math.min(left, lane.concurrency)
-    lane.add(jobs(batch))
+    for (const job of jobs(batch)) lane.add(job, monotonicMs())
     for (let i = 0; i < batch; i++) lane.take()
     vi.advanceTimersByTime(ms)
     for (let i = 0; i < batch; i++) lane.release(ms)
@@ -30,7 +31,7 @@ function run(lane: Lane, count: number, ms: number): void {
 
 /** Fills every slot, so that what is wanted beyond is prefetched. */
 function fill(lane: Lane): void {
-  lane.add(jobs(lane.concurrency - lane.running))
+  for (const job of jobs(lane.concurrency - lane.running)) lane.add(job, monotonicMs())
   while (lane.take());
 }
 
@@ -88,7 +89,7 @@ test('jobs that wait in vain for a second are given back, newest first, and the 
   run(lane, 500, 1)
   fill(lane)
   const waiting = jobs(300)
-  lane.add(waiting)
+  for (const job of waiting) lane.add(job, monotonicMs())
   expect(lane.surplus()).toEqual([])
   vi.advanceTimersByTime(999)
   expect(lane.surplus()).toEqual([])
@@ -104,7 +105,7 @@ test('it claims again when half of what it holds is used up, not for every job',
   const lane = laneOf(10)
   run(lane, 500, 10)
   fill(lane)
-  lane.add(jobs(100))
+  for (const job of jobs(100)) lane.add(job, monotonicMs())
   expect(lane.isLow).toBe(false)
   for (let i = 0; i < 49; i++) {
     vi.advanceTimersByTime(1)
@@ -122,7 +123,7 @@ test('jobs leave in the order they came in, also over many rounds', () => {
   const came = jobs(5_000)
   const left: (ClaimedJob | undefined)[] = []
   for (let i = 0; i < came.length; i += 50) {
-    lane.add(came.slice(i, i + 50))
+    for (const job of came.slice(i, i + 50)) lane.add(job, monotonicMs())
     for (let n = 0; n < 50; n++) {
       left.push(lane.take())
       lane.release(1)
@@ -135,7 +136,7 @@ test('jobs leave in the order they came in, also over many rounds', () => {
 test('drain takes every unstarted job and no started one', () => {
   const lane = laneOf(2)
   const all = jobs(7)
-  lane.add(all)
+  for (const job of all) lane.add(job, monotonicMs())
   lane.take()
   lane.take()
   expect(lane.take()).toBeUndefined()

@@ -24,16 +24,11 @@ export interface ClaimRow {
   readonly id: string
   readonly queue_name: string
   readonly payload: string
-  readonly priority: string
-  readonly attempts: string
-  readonly max_attempts: string
-  readonly fence: string
-  readonly crashes: string
+  /** Priority, attempts, max_attempts, fence, crashes, and the times of creation and schedule in ms: a driver takes its time for each column. */
+  readonly numbers: string
   readonly timeout_ms: string | null
   readonly backoff: string | null
   readonly metadata: string | null
-  readonly created_ms: string
-  readonly scheduled_ms: string
 }
 
 /**
@@ -104,9 +99,10 @@ SET status = 'processing',
     locked_by = $1,
     started_at = clock_timestamp()
 WHERE job.ctid = ANY (ARRAY(SELECT tid FROM claimable))
-RETURNING job.id, job.queue_name, job.payload, job.priority, job.attempts, job.max_attempts, job.fence, job.crashes,
-          job.timeout_ms, job.backoff, job.metadata,
-          ${epochMs('job.created_at')} AS created_ms, ${epochMs('job.scheduled_for')} AS scheduled_ms`,
+RETURNING job.id, job.queue_name, job.payload,
+          concat_ws(' ', job.priority, job.attempts, job.max_attempts, job.fence, job.crashes,
+                    ${epochMs('job.created_at')}, ${epochMs('job.scheduled_for')}) AS numbers,
+          job.timeout_ms, job.backoff, job.metadata`,
   values: ({ workerId, wanted }) => [
     workerId,
     wanted.map((want) => want.queue),

@@ -30,12 +30,27 @@ export const heldClaims = (t: Tables): string => `held AS MATERIALIZED (
   ) AS job
 )`
 
-/** The parameters of `heldClaims`. */
-export const claimValues = (claims: readonly Claim[]): [string[], number[], string[]] => [
-  claims.map((claim) => claim.id),
-  claims.map((claim) => claim.fence),
-  claims.map((claim) => claim.workerId),
-]
+/** The parameters of `heldClaims`, as PostgreSQL writes arrays: none of these values needs quotes, for which a driver would look. */
+export const claimValues = (claims: readonly Claim[]): [string, string, string] => {
+  let ids = ''
+  let fences = ''
+  let workerIds = ''
+  for (const { id, fence, workerId } of claims) {
+    ids += `,${id}`
+    fences += `,${fence}`
+    workerIds += `,${workerId}`
+  }
+  return [`{${ids.slice(1)}}`, `{${fences.slice(1)}}`, `{${workerIds.slice(1)}}`]
+}
+
+/** Which claims of a batch were accepted: null for all of them, or an array of their ids as PostgreSQL writes one. */
+export interface AcceptedRow {
+  readonly accepted: string | null
+}
+
+/** Says so of the ids that a CTE returns. Nearly always it is all of them, and a row for each would only be read to find that out. */
+export const acceptedOf = (cte: string): string => `
+SELECT CASE WHEN count(*) < cardinality($1::uuid[]) THEN array_agg(id) END AS accepted FROM ${cte}`
 
 /** Which of the given claims no longer stand: the job was rescued, cancelled, moved or deleted. */
 export const lostClaims = (

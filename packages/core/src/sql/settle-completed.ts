@@ -1,14 +1,14 @@
 import { moveInto } from './columns.ts'
-import { type Claim, claimValues, heldClaims } from './held-claims.ts'
+import { acceptedOf, type AcceptedRow, type Claim, claimValues, heldClaims } from './held-claims.ts'
 import type { Statement, Tables } from './statement.ts'
 
 export interface CompletedParams {
   /** Sorted by id. */
   readonly claims: readonly Claim[]
-  /** A JSON object: results by job id, of those jobs that have one. */
-  readonly results: string
-  /** A JSON object: notes by job id, where a result could not be stored as it was. */
-  readonly problems: string
+  /** A JSON object: results by job id, of those jobs that have one. Null for none: the planner then leaves the look-ups out. */
+  readonly results: string | null
+  /** A JSON object: notes by job id, where a result could not be stored as it was; or null. */
+  readonly problems: string | null
 }
 
 /**
@@ -18,7 +18,7 @@ export interface CompletedParams {
  * Results are looked up in a JSON object by id (a binary search) rather than joined: there is no join whose order or
  * method could change. Leaving the live table by DELETE keeps dead rows where vacuum looks first.
  */
-export const settleCompleted = (t: Tables): Statement<CompletedParams, { readonly id: string }> => ({
+export const settleCompleted = (t: Tables): Statement<CompletedParams, AcceptedRow> => ({
   name: 'settle completed jobs',
   text: `
 WITH ${heldClaims(t)},
@@ -26,7 +26,8 @@ removed AS (
   DELETE FROM ${t.live} AS job
   WHERE job.ctid = ANY (ARRAY(SELECT tid FROM held))
   RETURNING job.*
-)
+),
+moved AS (
 ${moveInto(t.completed, 'removed', {
   status: `'completed'`,
   completed_at: 'clock_timestamp()',
@@ -34,6 +35,8 @@ ${moveInto(t.completed, 'removed', {
   error: 'coalesce($5::jsonb ->> id::text, error)',
   result: '$4::jsonb -> id::text',
 })}
-RETURNING id`,
+RETURNING id
+)
+${acceptedOf('moved')}`,
   values: ({ claims, results, problems }) => [...claimValues(claims), results, problems],
 })

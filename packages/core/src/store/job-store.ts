@@ -1,7 +1,7 @@
 import type { ClaimedJob, Metadata } from '../job/job.ts'
 import { type ClaimParams, type ClaimRow, claimJobs } from '../sql/claim-jobs.ts'
 import { findOutcomes } from '../sql/find-outcomes.ts'
-import { type Claim, lostClaims } from '../sql/held-claims.ts'
+import { type AcceptedRow, type Claim, lostClaims } from '../sql/held-claims.ts'
 import { storeProgress } from '../sql/progress.ts'
 import { releaseStrays } from '../sql/release-strays.ts'
 import { settleCompleted } from '../sql/settle-completed.ts'
@@ -62,13 +62,12 @@ export class JobStore {
     const problems = claims.flatMap(({ id, result }) =>
       result.problem === undefined ? [] : [[id, result.problem]],
     )
-    return idsOf(
-      await session.run(this.#statements.completed, {
-        claims,
-        results: `{${results.join(',')}}`,
-        problems: JSON.stringify(Object.fromEntries(problems)),
-      }),
-    )
+    const [row] = await session.run(this.#statements.completed, {
+      claims,
+      results: results.length > 0 ? `{${results.join(',')}}` : null,
+      problems: problems.length > 0 ? JSON.stringify(Object.fromEntries(problems)) : null,
+    })
+    return acceptedIds(row, claims)
   }
 
   async settleEnded(session: Session, changes: readonly EndedChange[]): Promise<Set<string>> {
@@ -116,25 +115,31 @@ function sorted<C extends Claim>(claims: readonly C[]): C[] {
   return claims.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
+function acceptedIds(row: AcceptedRow | undefined, claims: readonly Claim[]): Set<string> {
+  const ids = row?.accepted?.slice(1, -1).split(',') ?? claims.map((claim) => claim.id)
+  return new Set(ids)
+}
+
 const idsOf = (rows: readonly { readonly id: string }[]): Set<string> => new Set(rows.map((row) => row.id))
 
 const NO_METADATA: Metadata = Object.freeze({})
 
 function claimedJob(row: ClaimRow): ClaimedJob {
+  const numbers = row.numbers.split(' ')
   return {
     id: row.id,
     queue: row.queue_name,
     payload: JSON.parse(row.payload),
-    priority: Number(row.priority),
-    attempt: Number(row.attempts),
-    maxAttempts: Number(row.max_attempts),
-    fence: Number(row.fence),
-    crashes: Number(row.crashes),
+    priority: Number(numbers[0]),
+    attempt: Number(numbers[1]),
+    maxAttempts: Number(numbers[2]),
+    fence: Number(numbers[3]),
+    crashes: Number(numbers[4]),
     timeoutMs: row.timeout_ms === null ? null : Number(row.timeout_ms),
     backoff: row.backoff === null ? null : JSON.parse(row.backoff),
     metadata: row.metadata === null ? NO_METADATA : (JSON.parse(row.metadata) as Metadata),
-    createdAtMs: Number(row.created_ms),
-    scheduledForMs: Number(row.scheduled_ms),
+    createdAtMs: Number(numbers[5]),
+    scheduledForMs: Number(numbers[6]),
   }
 }
 

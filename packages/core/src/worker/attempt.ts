@@ -11,11 +11,11 @@ import type { Handler } from './handler.ts'
 /** After its signal has aborted, how long a handler may take to end before its attempt is settled without it, in ms. */
 const ABORT_GRACE_MS = 5_000
 
-/** What an attempt needs from outside. */
+/** What attempts need from outside. */
 export interface AttemptDeps {
-  readonly storeProgress: (value: Json) => Promise<void>
+  readonly storeProgress: (attempt: Attempt, value: Json) => Promise<void>
   /** Told when the handler goes on after its timeout and the grace: the attempt is settled now, whatever comes later. */
-  readonly onOverrun: (result: AttemptResult) => void
+  readonly onOverrun: (attempt: Attempt, result: AttemptResult) => void
 }
 
 /** One run of a handler for one claimed job. */
@@ -52,6 +52,11 @@ export class Attempt {
     this.#context?.abort(this.#reason)
   }
 
+  /** Stores how far it is. */
+  storeProgress(value: Json): Promise<void> {
+    return this.#deps.storeProgress(this, value)
+  }
+
   /** Runs the handler, to the end. Never rejects. */
   async run(tx?: Transaction): Promise<AttemptResult> {
     const timer = this.#startTimeout()
@@ -63,7 +68,7 @@ export class Attempt {
         this.job.queue,
       )
       const payload: unknown = checked instanceof Promise ? await checked : checked
-      const context = new AttemptContext(this.#deps.storeProgress, tx)
+      const context = new AttemptContext(this, tx)
       this.#context = context
       if (this.#reason) context.abort(this.#reason)
       const value: unknown = await this.handler.run(jobOf(this.job, payload) as Job<never>, context as never)
@@ -92,7 +97,7 @@ export class Attempt {
         `the attempt took longer than its timeout of ${timeoutMs} ms`,
       )
       this.abort(reason)
-      timer = startTimer(ABORT_GRACE_MS, () => this.#deps.onOverrun({ kind: 'threw', error: reason }))
+      timer = startTimer(ABORT_GRACE_MS, () => this.#deps.onOverrun(this, { kind: 'threw', error: reason }))
     })
     return { stop: () => timer.stop() }
   }

@@ -8,13 +8,13 @@ import type { TransactionalJobContext } from './handler.ts'
  * do, and making one costs more than all the rest of running a short job.
  */
 export class AttemptContext implements TransactionalJobContext {
-  readonly #storeProgress: (value: Json) => Promise<void>
+  readonly #attempt: { storeProgress(value: Json): Promise<void> }
   readonly #tx: Transaction | undefined
   #controller: AbortController | undefined
   #reason: PgqError | undefined
 
-  constructor(storeProgress: (value: Json) => Promise<void>, tx?: Transaction) {
-    this.#storeProgress = storeProgress
+  constructor(attempt: { storeProgress(value: Json): Promise<void> }, tx?: Transaction) {
+    this.#attempt = attempt
     this.#tx = tx
   }
 
@@ -34,7 +34,7 @@ export class AttemptContext implements TransactionalJobContext {
   }
 
   progress(value: Json): Promise<void> {
-    return this.#storeProgress(value)
+    return this.#attempt.storeProgress(value)
   }
 
   /** Why the attempt should end early, if it should. */

@@ -54,9 +54,10 @@ export class Lane {
     return Math.max(0, this.concurrency - this.#running + this.#prefetch() - this.waiting)
   }
 
-  add(jobs: readonly ClaimedJob[]): void {
-    this.#lastAddMs = monotonicMs()
-    this.#waiting.push(...jobs)
+  /** @param nowMs by the clock of this process */
+  add(job: ClaimedJob, nowMs: number): void {
+    this.#lastAddMs = nowMs
+    this.#waiting.push(job)
   }
 
   /** The ids of the jobs that wait. */

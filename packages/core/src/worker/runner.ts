@@ -5,12 +5,12 @@ import { type AttemptResult, decideTransition, released, type Transition } from 
 import { jittered, monotonicMs } from '../runtime/clock.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
-import { Attempt } from './attempt.ts'
+import { Attempt, type AttemptDeps } from './attempt.ts'
 import { Forgiveness } from './forgiveness.ts'
 import type { Handler } from './handler.ts'
 import { Lane } from './lane.ts'
-import { ProgressWriter } from './progress.ts'
-import { claimOf, type Settlement } from './settlement.ts'
+import { ProgressWriters } from './progress.ts'
+import type { Settlement } from './settlement.ts'
 import type { Settler } from './settler.ts'
 import { runInTransaction } from './transactional.ts'
 
@@ -57,9 +57,15 @@ export class Runner {
   #stopped = false
   #whenIdle: (() => void)[] = []
   readonly #forgiveness = new Forgiveness()
+  readonly #attemptDeps: AttemptDeps
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps
+    const progress = new ProgressWriters(deps.database, deps.store)
+    this.#attemptDeps = {
+      storeProgress: (attempt, value) => progress.of(attempt).write(value),
+      onOverrun: (attempt, result) => this.#overrun(attempt, result),
+    }
     this.lanes = new Map(
       deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency)]),
     )
@@ -94,7 +100,7 @@ export class Runner {
     this.giveBack(others, jittered(Math.max(SUSPECT_PAUSE_MS, this.#nextSuspectMs - now), 0.2))
     const normal = jobs.filter((job) => !isSuspect(job))
     if (this.isolating) this.giveBack([...normal, ...this.#drainLanes()])
-    else for (const job of normal) this.lanes.get(job.queue)?.add([job])
+    else for (const job of normal) this.lanes.get(job.queue)?.add(job, now)
     this.startAll()
   }
 
@@ -168,19 +174,22 @@ export class Runner {
   }
 
   #start(lane: Lane, job: ClaimedJob): Attempt {
-    const attempt: Attempt = new Attempt(job, lane.handler, this.#deps.workerId(), {
-      storeProgress: (value) => writer().write(value),
-      onOverrun: (result) => this.#overrun(attempt, result),
-    })
-    let progress: ProgressWriter | undefined
-    const writer = (): ProgressWriter =>
-      (progress ??= new ProgressWriter(this.#deps.database, this.#deps.store, claimOf(attempt)))
+    const attempt = new Attempt(job, lane.handler, this.#deps.workerId(), this.#attemptDeps)
     this.#running.add(attempt)
     if (this.#deps.events.wants('job.started')) this.#deps.events.emit('job.started', { job })
-    void this.#run(attempt)
-      .catch((error: unknown) => this.#broke(attempt, error))
-      .finally(() => this.#ended(lane, attempt))
+    void this.#process(lane, attempt)
     return attempt
+  }
+
+  async #process(lane: Lane, attempt: Attempt): Promise<void> {
+    try {
+      if (attempt.handler.transactional) await this.#runTransactional(attempt)
+      else this.#settle(attempt, await attempt.run())
+    } catch (error) {
+      this.#broke(attempt, error)
+    } finally {
+      this.#ended(lane, attempt)
+    }
   }
 
   #ended(lane: Lane, attempt: Attempt): void {
@@ -193,11 +202,6 @@ export class Runner {
     else if (!this.#stopped && this.#deps.mayStart()) this.#startNext(lane)
     if (wasIsolating || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
     if (this.#running.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
-  }
-
-  async #run(attempt: Attempt): Promise<void> {
-    if (attempt.handler.transactional) return this.#runTransactional(attempt)
-    this.#settle(attempt, await attempt.run())
   }
 
   async #runTransactional(attempt: Attempt): Promise<void> {

@@ -34,10 +34,13 @@ export function changesOf(batch: readonly Settlement[]): {
   const ended: EndedChange[] = []
   const waiting: WaitingChange[] = []
   for (const settlement of batch) {
-    const { transition } = settlement
+    const { job, workerId, transition } = settlement
+    if (transition.to === 'completed') {
+      completed.push({ id: job.id, fence: job.fence, workerId, result: transition.result })
+      continue
+    }
     const claim = claimOf(settlement)
-    if (transition.to === 'completed') completed.push({ ...claim, result: transition.result })
-    else if (transition.to === 'dead' || transition.to === 'cancelled')
+    if (transition.to === 'dead' || transition.to === 'cancelled')
       ended.push({ ...claim, status: transition.to, error: transition.error })
     else if (transition.to === 'failed')
       waiting.push({ ...claim, status: 'failed', delayMs: transition.delayMs, error: transition.error })
