@@ -50,7 +50,7 @@ export interface AcceptedRow {
 
 /** Says so of the ids that a CTE returns. Nearly always it is all of them, and a row for each would only be read to find that out. */
 export const acceptedOf = (cte: string): string => `
-SELECT CASE WHEN count(*) < cardinality($1::uuid[]) THEN array_agg(id) END AS accepted FROM ${cte}`
+SELECT CASE WHEN count(*) < cardinality($1::uuid[]) THEN coalesce(array_agg(id), '{}') END AS accepted FROM ${cte}`
 
 /** Which of the given claims no longer stand: the job was rescued, cancelled, moved or deleted. */
 export const lostClaims = (

@@ -116,8 +116,9 @@ function sorted<C extends Claim>(claims: readonly C[]): C[] {
 }
 
 function acceptedIds(row: AcceptedRow | undefined, claims: readonly Claim[]): Set<string> {
-  const ids = row?.accepted?.slice(1, -1).split(',') ?? claims.map((claim) => claim.id)
-  return new Set(ids)
+  if (row?.accepted === null) return new Set(claims.map((claim) => claim.id))
+  const ids = row?.accepted.slice(1, -1) ?? ''
+  return new Set(ids === '' ? [] : ids.split(','))
 }
 
 const idsOf = (rows: readonly { readonly id: string }[]): Set<string> => new Set(rows.map((row) => row.id))
