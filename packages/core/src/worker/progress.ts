@@ -4,8 +4,6 @@ import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
 import { leaseLost } from './abort-reasons.ts'
-import type { Attempt } from './attempt.ts'
-import { claimOf } from './settlement.ts'
 import { writeWhileStanding } from './standing.ts'
 
 /** While somebody has the row locked, how long a report is worth trying, in ms. */
@@ -15,7 +13,7 @@ const PATIENCE_MS = 10_000
  * Writes the progress of one attempt. While a write is under way newer values replace each other, so that a handler
  * that reports in a tight loop costs one statement at a time.
  */
-class ProgressWriter {
+export class ProgressWriter {
   readonly #database: Database
   readonly #store: JobStore
   readonly #claim: Claim
@@ -53,25 +51,5 @@ class ProgressWriter {
     const deps = { session: this.#database, store: this.#store, patienceMs: PATIENCE_MS }
     const write = (): Promise<boolean> => this.#store.storeProgress(this.#database, this.#claim, json)
     if ((await writeWhileStanding(deps, this.#claim, write)) === 'lost') throw leaseLost()
-  }
-}
-
-/** The writers of those attempts that have reported something. */
-export class ProgressWriters {
-  readonly #database: Database
-  readonly #store: JobStore
-  readonly #writers = new WeakMap<Attempt, ProgressWriter>()
-
-  constructor(database: Database, store: JobStore) {
-    this.#database = database
-    this.#store = store
-  }
-
-  of(attempt: Attempt): ProgressWriter {
-    const known = this.#writers.get(attempt)
-    if (known) return known
-    const writer = new ProgressWriter(this.#database, this.#store, claimOf(attempt))
-    this.#writers.set(attempt, writer)
-    return writer
   }
 }

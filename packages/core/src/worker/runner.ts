@@ -9,7 +9,7 @@ import { Attempt, type AttemptDeps } from './attempt.ts'
 import { Forgiveness } from './forgiveness.ts'
 import type { Handler } from './handler.ts'
 import { Lane } from './lane.ts'
-import { ProgressWriters } from './progress.ts'
+import { ProgressWriters } from './progress-writers.ts'
 import type { Settlement } from './settlement.ts'
 import type { Settler } from './settler.ts'
 import { runInTransaction } from './transactional.ts'
@@ -207,8 +207,7 @@ export class Runner {
   async #runTransactional(attempt: Attempt): Promise<void> {
     const { store, settler, events } = this.#deps
     const decide = (result: AttemptResult): Transition => this.#decide(attempt, result)
-    const isForgiven = (jobId: string): boolean => this.#forgiveness.ask(jobId)
-    const deps = { database: this.#deps.transactions(), store, decide, isForgiven }
+    const deps = { database: this.#deps.transactions(), store, decide, forgiveness: this.#forgiveness }
     const result = await runInTransaction(attempt, deps)
     const { job } = attempt
     if (result.kind === 'committed') this.#forgiveness.forget(job.id)

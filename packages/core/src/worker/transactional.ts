@@ -7,6 +7,7 @@ import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
 import type { Attempt } from './attempt.ts'
+import type { Forgiveness } from './forgiveness.ts'
 import { writeWhileStanding } from './standing.ts'
 
 /** How a transactional attempt went: committed with its completion, or to be settled like any other, or fenced off. */
@@ -32,8 +33,8 @@ export interface TransactionalDeps {
   readonly database: Database
   readonly store: JobStore
   readonly decide: (result: AttemptResult) => Transition
-  /** Whether an attempt that lost its connection may be made again at no cost. Asked once for each. */
-  readonly isForgiven: (jobId: string) => boolean
+  /** Says whether an attempt that lost its connection may be made again at no cost. */
+  readonly forgiveness: Forgiveness
 }
 
 /** The transaction was idle, or open, for longer than the database lets it be: waiting for the next attempt would end the same. */
@@ -77,7 +78,7 @@ async function complete(
   attempt: Attempt,
   transition: Extract<Transition, { to: 'completed' }>,
   transaction: LazyTransaction,
-  { store, isForgiven }: TransactionalDeps,
+  { store, forgiveness }: TransactionalDeps,
 ): Promise<TransactionalResult> {
   const claim: Claim = { id: attempt.job.id, fence: attempt.job.fence, workerId: attempt.workerId }
   let settled = false
@@ -100,7 +101,8 @@ async function complete(
     // The handler was done, and the database went away: after COMMIT was sent nobody knows what has happened.
     if (settled) return { kind: 'unknown', transition }
     // Before it nothing has, and the attempt is not to blame, unless it was its own doing, or happens again and again.
-    if (TOOK_TOO_LONG.has(sqlStateOf(error) ?? '') || !isForgiven(claim.id)) return { kind: 'threw', error }
+    if (TOOK_TOO_LONG.has(sqlStateOf(error) ?? '') || !forgiveness.ask(claim.id))
+      return { kind: 'threw', error }
     return { kind: 'interrupted', delayMs: NO_CONNECTION_DELAY_MS }
   }
 }
