@@ -106,9 +106,8 @@ export class Runner {
 
   /** Gives unstarted jobs back to their queue, at no cost: to their old place, or for later. */
   giveBack(jobs: readonly ClaimedJob[], delayMs?: number): void {
-    const workerId = this.#deps.workerId()
-    const transition = released(delayMs)
-    for (const job of jobs) this.#deps.settler.add({ job, workerId, transition, durationMs: 0 })
+    const common = { workerId: this.#deps.workerId(), transition: released(delayMs), durationMs: 0 }
+    for (const job of jobs) this.#deps.settler.add({ job, ...common })
   }
 
   /** Starts whatever may start: from each lane in turn, so that none starves when the worker's own limit is reached. */
@@ -210,7 +209,6 @@ export class Runner {
     const deps = { database: this.#deps.transactions(), store, decide, forgiveness: this.#forgiveness }
     const result = await runInTransaction(attempt, deps)
     const { job } = attempt
-    if (result.kind === 'committed') this.#forgiveness.forget(job.id)
     if (result.kind === 'committed')
       settler.tell({ job, transition: result.transition, durationMs: attempt.runningMs })
     else if (result.kind === 'lost') events.emit('job.lost', { job })

@@ -93,6 +93,7 @@ async function complete(
       if (outcome === 'locked') throw STAYS_LOCKED
       settled = true
     })
+    forgiveness.forget(claim.id)
     return { kind: 'committed', transition }
   } catch (error) {
     if (error === CLAIM_GONE) return { kind: 'lost' }
