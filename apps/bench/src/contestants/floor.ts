@@ -4,22 +4,34 @@ import type { Contestant, OpenContestant, WorkOrder } from './contestant.ts'
 import { openPgq } from './pgq.ts'
 
 /** A statement of pgq, as its sources build it. */
-interface Statement<Params> {
+interface Statement<Params, Row = object> {
   readonly text: string
   readonly values: (params: Params) => readonly unknown[]
+  /** Only a type. */
+  readonly row?: Row
 }
 
 /** What this contestant needs of pgq's statements. They are no public API, so their shape is written down here. */
 interface Statements {
-  readonly claim: Statement<{
-    readonly workerId: string
-    readonly wanted: readonly { readonly queue: string; readonly limit: number; readonly floor: undefined }[]
-  }>
-  readonly settle: Statement<{
-    readonly claims: readonly { readonly id: string; readonly fence: number; readonly workerId: string }[]
-    readonly results: string
-    readonly problems: string
-  }>
+  readonly claim: Statement<
+    {
+      readonly workerId: string
+      readonly wanted: readonly {
+        readonly queue: string
+        readonly limit: number
+        readonly floor: undefined
+      }[]
+    },
+    ClaimedRow
+  >
+  readonly settle: Statement<
+    {
+      readonly claims: readonly { readonly id: string; readonly fence: number; readonly workerId: string }[]
+      readonly results: null
+      readonly problems: null
+    },
+    SettledRow
+  >
   readonly register: Statement<{
     readonly id: string
     readonly name: string
@@ -33,7 +45,13 @@ interface Statements {
 
 interface ClaimedRow {
   readonly id: string
-  readonly fence: string
+  /** Priority, attempts, max_attempts, fence and others, separated by blanks. */
+  readonly numbers: string
+}
+
+interface SettledRow {
+  /** Null when all of the batch were accepted. */
+  readonly accepted: string | null
 }
 
 /** The same in all runs: each has a database of its own. */
@@ -56,8 +74,10 @@ export const openFloor: OpenContestant = (url): Contestant => ({
 async function startLoop(url: string, order: WorkOrder): Promise<() => Promise<void>> {
   const statements = await readStatements()
   const pool = new pg.Pool({ connectionString: url, max: 2 })
-  const run = async <Params>({ text, values }: Statement<Params>, params: Params): Promise<ClaimedRow[]> =>
-    (await pool.query<ClaimedRow>({ text, values: [...values(params)], types: AS_TEXT })).rows
+  const run = async <Row extends object, Params>(
+    { text, values }: Statement<Params, Row>,
+    params: Params,
+  ): Promise<Row[]> => (await pool.query<Row>({ text, values: [...values(params)], types: AS_TEXT })).rows
   await run(statements.register, {
     id: WORKER_ID,
     name: 'floor',
@@ -71,10 +91,16 @@ async function startLoop(url: string, order: WorkOrder): Promise<() => Promise<v
   const claim = (): Promise<ClaimedRow[]> => run(statements.claim, { workerId: WORKER_ID, wanted })
   const settle = async (rows: readonly ClaimedRow[]): Promise<void> => {
     const claims = rows
-      .map(({ id, fence }) => ({ id, fence: Number(fence), workerId: WORKER_ID }))
+      .map(({ id, numbers }) => ({ id, fence: Number(numbers.split(' ')[3]), workerId: WORKER_ID }))
       .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-    const settled = await run(statements.settle, { claims, results: '{}', problems: '{}' })
-    settled.forEach(order.onEnded)
+    const [settled] = await run(statements.settle, {
+      claims,
+      results: null,
+      problems: null,
+    })
+    if (settled?.accepted !== null)
+      throw new Error('the floor has a database of its own, and yet lost a claim')
+    rows.forEach(order.onEnded)
   }
 
   const over = new AbortController()
