@@ -55,8 +55,9 @@ export interface PayloadIssue {
 export class PgqError extends Error {
   override readonly name = 'PgqError'
   readonly code: PgqErrorCode
-  readonly sqlState?: string
-  readonly issues?: readonly PayloadIssue[]
+  // Declared only: an error that has none is printed without.
+  declare readonly sqlState?: string
+  declare readonly issues?: readonly PayloadIssue[]
 
   constructor(code: PgqErrorCode, message: string, options: PgqErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })

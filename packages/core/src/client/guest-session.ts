@@ -49,7 +49,7 @@ function transactionOption(tx: unknown): Queryable {
   if (typeof tx !== 'object' || tx === null || !('query' in tx) || typeof tx.query !== 'function') {
     throw new PgqError(
       'INVALID_OPTION',
-      `tx is ${show(tx)}: it must have query(text, values), like a pg client with an open transaction`,
+      `tx is ${show(tx)}: it must have query(text, values), like a pg client with an open transaction (for Drizzle, fromDrizzle(tx) of @pgq/drizzle)`,
     )
   }
   if ('totalCount' in tx && 'idleCount' in tx) {

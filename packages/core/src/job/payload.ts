@@ -22,6 +22,7 @@ const MAX_DEPTH = 200
  */
 export function encodePayload(queue: string, payload: unknown, maxBytes: number): EncodedPayload {
   const walk: Walk = { queue, maxBytes, ancestors: [], values: 0 }
+  if (payload === undefined) throw missing(queue)
   const value = readable(walk, () => plain(walk, payload, '$', ''))
   const text = JSON.stringify(value)
   const bytes = text.length > maxBytes / 4 ? Buffer.byteLength(text) : text.length
@@ -111,6 +112,13 @@ function plainRecord(walk: Walk, value: object, path: string): object {
     else copy[key] = plainProperty
   }
   return copy
+}
+
+function missing(queue: string): PgqError {
+  const message = 'there is no payload: it is undefined'
+  return new PgqError('INVALID_PAYLOAD', `the payload for queue ${JSON.stringify(queue)}: ${message}`, {
+    issues: [{ path: '$', message }],
+  })
 }
 
 function tooLarge({ queue, maxBytes }: Walk, how: string): PgqError {

@@ -78,7 +78,7 @@ export function assertHandlers(handlers: readonly Handler[]): void {
   if (!Array.isArray(handlers) || handlers.length === 0) {
     throw new PgqError(
       'INVALID_OPTION',
-      `createWorker needs a list of handlers, not ${show(handlers)}: createWorker([handle(queue, …)])`,
+      `createWorker needs a list of handlers, one at least, not ${show(handlers)}: createWorker([handle(queue, …)])`,
     )
   }
   const names = new Set<string>()
