@@ -19,7 +19,12 @@ export interface Config {
 export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[]): Config {
   const unknown = args.find((argument) => argument !== '--api' && argument !== '--worker')
   if (unknown !== undefined) throw new Error(`unknown argument ${unknown}: there are --api and --worker`)
-  const all = args.length === 0
+  const all = args.length === 0 || (args.includes('--api') && args.includes('--worker'))
+  if (!all && !env['DATABASE_URL']) {
+    throw new Error(
+      `${args[0]} needs DATABASE_URL: nobody else could reach a database that this process starts`,
+    )
+  }
   return {
     databaseUrl: env['DATABASE_URL'] || undefined,
     port: wholeNumber(env, 'PORT', 3_000),
