@@ -10,10 +10,12 @@ import {
   type Transaction,
 } from '@pgq/core'
 import type { Request, Response } from 'express'
+import { boundedText } from './idempotency/bounded-text.ts'
 import { requestFingerprint } from './idempotency/fingerprint.ts'
 import { type IdempotencyOptions, idempotencyOptions, scopeOf } from './idempotency/idempotency-options.ts'
 import { idempotencyKey } from './idempotency/key.ts'
 import { IdempotencyKeyError } from './idempotency/key-error.ts'
+import { requestMark, twice } from './idempotency/request-mark.ts'
 import { type Reply, type ReplyInit, sendReply, storedReply } from './reply.ts'
 import type { JobAddress } from './status-path.ts'
 
@@ -145,13 +147,25 @@ export class RequestQueue {
     }
     const key = {
       key: header.key,
-      scope: scopeOf(options, req),
-      fingerprint: (options.fingerprint ?? requestFingerprint)(req),
+      scope: boundedText(scopeOf(options, req)),
+      fingerprint: boundedText((options.fingerprint ?? requestFingerprint)(req)),
       ...(options.ttl !== undefined && { ttl: options.ttl }),
     }
     return async (tx, work) => {
-      const { value, replayed } = await pgq.once({ ...key, tx }, async () => storedReply(await work()))
-      return { ...value, replayed }
+      const mark = requestMark(req)
+      const leave = mark.enter(key)
+      try {
+        const { value, replayed } = await pgq.once({ ...key, tx }, async () => ({
+          ...storedReply(await work()),
+          by: mark.id,
+        }))
+        const { by, ...reply } = value
+        // Tried again after a COMMIT that failed, it is not there; so this is a second piece of work.
+        if (replayed && by === mark.id) throw twice()
+        return { ...reply, replayed }
+      } finally {
+        leave()
+      }
     }
   }
 

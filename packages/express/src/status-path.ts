@@ -29,5 +29,10 @@ export function jobAddress(statusPath: StatusPath): JobAddress {
 }
 
 function join(base: string, id: string): string {
-  return `${base.replace(/\/+$/, '')}/${id}`
+  return `${encoded(base).replace(/\/+$/, '')}/${id}`
+}
+
+/** As a header can have it. What is encoded already stays as it is. */
+function encoded(address: string): string {
+  return encodeURI(address.toWellFormed()).replace(/%25([\da-f]{2})/gi, '%$1')
 }

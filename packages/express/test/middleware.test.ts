@@ -77,6 +77,7 @@ test('the address does not depend on the router that the route is in', async () 
 test.for([
   ['a path', '/api/jobs/', /^\/api\/jobs\/[0-9a-f-]{36}$/],
   ['a URL', 'https://api.example.com/v2/jobs', /^https:\/\/api\.example\.com\/v2\/jobs\/[0-9a-f-]{36}$/],
+  ['a path beyond ASCII', '/büro/%C3%A9/jobs', /^\/b%C3%BCro\/%C3%A9\/jobs\/[0-9a-f-]{36}$/],
   [
     'a function',
     (req: express.Request) => `${req.get('X-Forwarded-Prefix')}/jobs`,
