@@ -1,6 +1,7 @@
-import { isPgqError } from '@pgq/core'
+import { isPgqError, PgqError } from '@pgq/core'
 import { functionOption, knownOptions } from '@pgq/core/options'
 import type { ErrorRequestHandler, Request } from 'express'
+import { isDatabaseTrouble } from './database-trouble.ts'
 import { isKeyError } from './idempotency/key-error.ts'
 import { type Problem, problemType, sendProblem } from './problem.ts'
 import { problemOfPgqError } from './problem-types.ts'
@@ -28,8 +29,8 @@ const BODY_ERRORS: { readonly [type: string]: { readonly status: number; readonl
 }
 
 /**
- * The error middleware: answers errors of pgq and of the body parsers with RFC 9457 problem details, and passes everything
- * else on. Add it after all routes. Details of errors with a status of 500 or more stay on the server.
+ * The error middleware: answers errors of pgq and of the body parsers with RFC 9457 problem details, and those of a driver that say that the
+ * database is away or busy, and passes everything else on. Add it after all routes. Details of errors with a status of 500 or more stay on the server.
  * @throws PgqError INVALID_OPTION
  */
 export function problems(options: ProblemsOptions = {}): ErrorRequestHandler {
@@ -44,11 +45,15 @@ export function problems(options: ProblemsOptions = {}): ErrorRequestHandler {
   }
 }
 
+const UNAVAILABLE = new PgqError('DATABASE_UNAVAILABLE', 'said by a driver')
+
 function problemOf(error: unknown): { problem: Problem; retryAfter: number | undefined } | undefined {
   if (isPgqError(error)) return problemOfPgqError(error)
   if (isKeyError(error)) return { problem: error.problem, retryAfter: undefined }
-  const known = bodyProblem(error) ?? pathProblem(error)
-  return known && { problem: known, retryAfter: undefined }
+  const known = bodyProblem(error) ?? inflateProblem(error) ?? pathProblem(error)
+  if (known) return { problem: known, retryAfter: undefined }
+  // As if the statement had been one of pgq's.
+  return isDatabaseTrouble(error) ? problemOfPgqError(UNAVAILABLE) : undefined
 }
 
 function bodyProblem(error: unknown): Problem | undefined {
@@ -56,6 +61,19 @@ function bodyProblem(error: unknown): Problem | undefined {
   const { type } = error
   const known = typeof type === 'string' && Object.hasOwn(BODY_ERRORS, type) ? BODY_ERRORS[type] : undefined
   return known && { type: problemType('unreadable-body'), ...known }
+}
+
+/** A compressed body that is broken. The parsers pass zlib's error on with a status, and no `type`. */
+function inflateProblem(error: unknown): Problem | undefined {
+  if (!(error instanceof Error && 'status' in error && error.status === 400 && 'code' in error))
+    return undefined
+  if (typeof error.code !== 'string' || !/^(?:Z_|ERR_BROTLI_|ERR_ZSTD_|ERR__ERROR_)/.test(error.code))
+    return undefined
+  return {
+    type: problemType('unreadable-body'),
+    status: 400,
+    title: 'The body is not what its Content-Encoding says',
+  }
 }
 
 /** A path such as `/jobs/%zz`, which the router can't decode. */

@@ -141,6 +141,18 @@ test('what the body parsers refuse', async () => {
     413,
     expect.stringMatching(/large/),
   ])
+  for (const [encoding, body] of [
+    ['gzip', 'no gzip'],
+    ['gzip', gzipSync('{"text":"something"}').subarray(0, 20)],
+    ['deflate', 'no deflate'],
+    ['br', 'no brotli'],
+  ] as const) {
+    const [broken, said] = await send(json, body, { 'Content-Encoding': encoding })
+    expect([broken, JSON.parse(said)]).toMatchObject([
+      400,
+      { type: 'urn:problem-type:pgq:unreadable-body', title: expect.stringMatching(/Content-Encoding/) },
+    ])
+  }
   expect(await send(json, '{}')).toEqual([200, '"fine"'])
 })
 
