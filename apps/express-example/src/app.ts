@@ -7,6 +7,7 @@ import type { Database } from './database.ts'
 import { invalidInput } from './input.ts'
 import { orderRoutes } from './routes/orders.ts'
 import { reportRoutes } from './routes/reports.ts'
+import { unexpected } from './unexpected.ts'
 
 /** What the application is made of. */
 export interface AppParts {
@@ -29,6 +30,6 @@ export function createApp({ pgq, database, config, workers }: AppParts): Express
   app.use('/reports', reportRoutes(database))
   // A job belongs to whoever asked for it; foreign ones are answered like those that don't exist.
   app.use('/jobs', jobStatusRouter(pgq, { authorize: (req, job) => job.metadata['owner'] === userOf(req) }))
-  app.use(invalidInput, problems())
+  app.use(invalidInput, problems(), unexpected)
   return app
 }

@@ -1,6 +1,18 @@
 import type { ErrorRequestHandler, Request } from 'express'
 import { z } from 'zod'
 
+/** Text that PostgreSQL can store: a NUL is fine in JSON, and in no column. */
+export function storableText(maxLength: number): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .refine(
+      (text) => !text.includes('\0') && text.isWellFormed(),
+      'must be text without NUL or half characters',
+    )
+}
+
 /** Reads the body of a request, or throws what `invalidInput` answers. */
 export function bodyOf<T extends z.ZodType>(req: Request, schema: T): z.infer<T> {
   return schema.parse(req.body)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { expect, test, vi } from 'vitest'
 import { type Example, json, startExample } from './support/example-process.ts'
+import { breakableLink } from './support/breakable-link.ts'
 import { freshDatabase } from './support/fresh-database.ts'
 import { until } from '@pgq/test-support'
 
@@ -173,6 +174,13 @@ test('what is wrong is told, with the right status, and nothing is half done', a
     ['a malformed key', order(tea, key('"open')), 400],
     ['no item', order({ quantity: 1 }), 422],
     ['too many', order({ item: 'tea', quantity: 1e9 }), 422],
+    ['a NUL', order({ item: 'a\0b', quantity: 1 }), 422],
+    ['half a character', order('{"item":"\\ud800","quantity":1}'), 422],
+    [
+      'a type that is not read',
+      order(tea, { headers: { ...key('k').headers, 'Content-Type': 'text/plain' } }),
+      422,
+    ],
     ['no JSON', order('{"item":'), 400],
     ['a huge body', order({ item: 'x'.repeat(200_000), quantity: 1 }), 413],
     ['no job id', example.request('/jobs/nonsense'), 400],
@@ -189,6 +197,39 @@ test('what is wrong is told, with the right status, and nothing is half done', a
   expect((await order({ ...tea, quantity: 3 })).status).toBe(422)
   expect(await sql(`SELECT quantity FROM shop.orders`)).toEqual([{ quantity: 2 }])
   expect(await sql(`SELECT count(*)::int AS jobs FROM pgq.jobs`)).toEqual([{ jobs: 1 }])
+})
+
+test('while the database is away the answer is 503, and it goes on when it is back; nobody reads SQL', async () => {
+  const { url, sql } = await freshDatabase()
+  const link = await breakableLink(url)
+  const example = await startExample({ DATABASE_URL: link.url })
+  const ask = async (path: string, body?: unknown): Promise<number> => {
+    const response = await example.request(path, body === undefined ? {} : { body, ...key('k') })
+    const text = await response.text()
+    if (response.ok) return response.status
+    expect(response.headers.get('Content-Type')).toMatch('application/problem+json')
+    expect(text).not.toMatch(/at .*\.js:\d|select|insert|shop|ECONN/i)
+    return response.status
+  }
+  await link.cut()
+  const id = randomUUID()
+  for (const [path, body] of [
+    ['/orders', tea],
+    ['/reports', { year }],
+    [`/orders/${id}`, undefined],
+    [`/reports/${id}`, undefined],
+    [`/jobs/${id}`, undefined],
+  ] as const) {
+    expect(await ask(path, body), path).toBe(503)
+  }
+  expect((await example.request('/livez')).status).toBe(200)
+  await link.mend()
+  await until('it takes orders again', async () => (await ask('/orders', tea)) === 201)
+
+  await sql(`ALTER TABLE shop.orders RENAME TO gone`)
+  expect(await ask('/orders', { ...tea, quantity: 3 })).toBe(422)
+  expect(await ask(`/orders/${id}`)).toBe(500)
+  expect(example.output).toMatch(/relation "shop.orders" does not exist/)
 })
 
 test('without DATABASE_URL it brings its own PostgreSQL, and says how to try it', async () => {

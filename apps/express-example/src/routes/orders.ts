@@ -4,11 +4,11 @@ import { Router } from 'express'
 import { z } from 'zod'
 import { userOf } from '../authenticate.ts'
 import type { Database } from '../database.ts'
-import { bodyOf } from '../input.ts'
+import { bodyOf, storableText } from '../input.ts'
 import { fulfilment } from '../queues.ts'
 import { orders } from '../schema.ts'
 
-const newOrder = z.object({ item: z.string().min(1).max(200), quantity: z.int().min(1).max(1_000) })
+const newOrder = z.object({ item: storableText(200), quantity: z.int().min(1).max(1_000) })
 
 /** The jobs are a table beside the orders. */
 const jobs = jobsOf(fulfilment)
