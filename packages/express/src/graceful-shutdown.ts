@@ -81,7 +81,7 @@ class Shutdown {
     const lifecycle = lifecycleOf(pgq)
     await this.#step('readiness', async () => lifecycle.beginEnding())
     // Each begins to stop here, claims no more, and is waited for further down.
-    const stopping = Promise.all(workers.map((worker) => worker.stop()))
+    const stopping = all(workers, (worker) => worker.stop())
     stopping.catch(() => {}) // told by the step `drain`
     await this.#step('claiming', async () => {})
     if (readinessDelayMs > 0) await sleep(Math.min(readinessDelayMs, this.#leftMs))
@@ -91,7 +91,7 @@ class Shutdown {
     if (!inTime) this.#closer.cut()
     await this.#step('drain', () => stopping)
     await this.#step('close', () => pgq.close())
-    await this.#step('pools', () => Promise.all(pools.map((pool) => pool.end())))
+    await this.#step('pools', () => all(pools, (pool) => pool.end()))
     const clean = this.#steps.every(({ late, error }) => !late && error === undefined)
     return { clean, elapsedMs: performance.now() - this.#startedAt, steps: this.#steps }
   }
@@ -117,6 +117,13 @@ class Shutdown {
     }
     return !outcome.late
   }
+}
+
+/** Does something with each, waits for all of them, and then fails if one has, whether it threw or rejected. */
+async function all<T>(things: readonly T[], work: (thing: T) => Promise<unknown>): Promise<void> {
+  const outcomes = await Promise.allSettled(things.map(async (thing) => work(thing)))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 /** Waits for work as long as there is time. Work that is late goes on, and nobody hears of it any more. */

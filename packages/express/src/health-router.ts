@@ -2,6 +2,7 @@ import { type Duration, durationMs, type Pgq, type Worker } from '@pgq/core'
 import { knownOptions } from '@pgq/core/options'
 import { type RequestHandler, Router } from 'express'
 import { assertPgq } from './assert-pgq.ts'
+import { workersOption } from './list-options.ts'
 import { problemType, sendProblem } from './problem.ts'
 import { Readiness } from './readiness.ts'
 
@@ -25,7 +26,7 @@ export function healthRouter(pgq: Pgq, options: HealthOptions = {}): Router {
   assertPgq('healthRouter', pgq)
   knownOptions('healthRouter', options, ['workers', 'timeout', 'cacheFor'])
   const readiness = new Readiness(pgq, {
-    workers: options.workers ?? [],
+    workers: workersOption(options.workers ?? []),
     timeoutMs: durationMs('timeout', options.timeout ?? '2s', { min: 1, max: 60_000 }),
     cacheMs: durationMs('cacheFor', options.cacheFor ?? '1s', { max: 60_000 }),
   })

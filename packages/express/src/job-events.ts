@@ -36,7 +36,7 @@ export class JobEvents {
     const { maxStreams, expose } = this.#settings
     // An EventSource connects again after every end. This answer tells it that there is nothing to come.
     const seen = req.get('Last-Event-ID')
-    if (hasEnded(job.status) && seen === versionOf(textOf(expose(job, req)))) {
+    if (hasEnded(job.status) && seen === versionOf(textOf(await expose(job, req)))) {
       res.status(204).end()
     } else if (req.method === 'HEAD') {
       openStream(res)
@@ -82,7 +82,7 @@ export class JobEvents {
     let shown = seen
     let isOver = false
     for await (const job of this.#pgq.watch(id, { signal, interval: intervalMs })) {
-      const data = textOf(expose(job, req))
+      const data = textOf(await expose(job, req))
       const version = versionOf(data)
       if (version !== shown) await stream.send({ id: version, data })
       shown = version

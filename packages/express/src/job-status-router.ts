@@ -15,7 +15,7 @@ export interface JobStatusOptions {
    * doesn't exist. Without this function every request is refused. An error goes to the error middleware.
    */
   readonly authorize?: (req: Request, job: JobRecord) => boolean | Promise<boolean>
-  /** What clients see of a job: anything that JSON can hold. @default jobView: status, progress, times, and the result */
+  /** What clients see of a job: anything that JSON can hold, or a promise of it. @default jobView: status, progress, times, and the result */
   readonly expose?: (job: JobRecord, req: Request) => unknown
   /** When to look again at a job that has not ended, told in whole seconds, 1 s at least. @default 2s */
   readonly retryAfter?: Duration
@@ -80,23 +80,26 @@ class JobRoutes {
 
   /** How the job stands. A client that polls and has seen this is answered with 304. */
   show(req: Request, res: Response): Promise<void> {
-    return this.withJob(req, res, (job) => {
+    return this.withJob(req, res, async (job) => {
+      const view = await this.#settings.expose(job, req)
       if (!hasEnded(job.status)) res.set('Retry-After', String(this.#settings.retryAfterSeconds))
       // What is shown depends on who asks, and on when.
       res.set('Cache-Control', 'private, no-cache')
-      res.json(this.#settings.expose(job, req) ?? null)
+      res.json(view ?? null)
     })
   }
 
   /** Cancels the job: 200 when it had not begun or waits for its next attempt, 202 when its handler was running and is told to stop. */
   cancel(req: Request, res: Response): Promise<void> {
-    return this.withJob(req, res, async (job) => {
-      const isCancelled = (await this.#pgq.cancel(job.id)) > 0
-      const after = await this.#pgq.get(job.id)
-      if (after === null) return sendProblem(res, NOT_FOUND)
-      const view = this.#settings.expose(after, req)
+    return this.withJob(req, res, async ({ id }) => {
+      // Again: it may have begun while `authorize` took its time.
+      const before = await this.#pgq.get(id)
+      const isCancelled = (await this.#pgq.cancel(id)) > 0
+      const after = await this.#pgq.get(id)
+      if (before === null || after === null) return sendProblem(res, NOT_FOUND)
+      const view = await this.#settings.expose(after, req)
       if (!isCancelled) return sendProblem(res, { ...HAS_ENDED, job: view })
-      res.status(job.status === 'processing' ? 202 : 200).set('Cache-Control', 'no-store')
+      res.status(wasRunning(before, after) ? 202 : 200).set('Cache-Control', 'no-store')
       res.json(view ?? null)
     })
   }
@@ -116,6 +119,11 @@ class JobRoutes {
     if (job === null || allowed !== true) return sendProblem(res, NOT_FOUND)
     await answer(job)
   }
+}
+
+/** A fence rises with each claim, and once when the job is cancelled: by more, if a handler began between the two looks. */
+function wasRunning(before: JobRecord, after: JobRecord): boolean {
+  return before.status === 'processing' || after.fence > before.fence + 1
 }
 
 /** What is no id is answered here, whether or not the application has `problems()`. */

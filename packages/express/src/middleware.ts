@@ -1,6 +1,6 @@
 import { type Duration, type Pgq, PgqError } from '@pgq/core'
 import { knownOptions } from '@pgq/core/options'
-import type { Request, RequestHandler } from 'express'
+import express, { type Request, type RequestHandler } from 'express'
 import { assertPgq } from './assert-pgq.ts'
 import { type IdempotencyOptions, idempotencyOptions } from './idempotency/idempotency-options.ts'
 import { RequestQueue } from './request-queue.ts'
@@ -11,7 +11,7 @@ declare global {
   // oxlint-disable-next-line typescript/no-namespace -- this is how the types of Express are extended
   namespace Express {
     interface Request {
-      /** The job queue, put here by `pgqMiddleware(pgq)`. */
+      /** The job queue, put here by `pgqMiddleware(pgq)`. Without that, reading it throws INVALID_OPTION and says what to add. */
       pgq: RequestQueue
     }
   }
@@ -57,8 +57,26 @@ export function pgqMiddleware(pgq: Pgq, options: PgqMiddlewareOptions = {}): Req
 export function getPgq(req: Request): RequestQueue {
   const { pgq } = req as { pgq?: RequestQueue }
   if (pgq !== undefined) return pgq
-  throw new PgqError(
+  throw missing()
+}
+
+function missing(): PgqError {
+  return new PgqError(
     'INVALID_OPTION',
     'this request has no queue: add app.use(pgqMiddleware(pgq)) before the routes that enqueue',
   )
 }
+
+/*
+ * Requests are said to have a queue, so one without says what is missing, instead of "cannot read properties of undefined". All
+ * applications of this copy of Express inherit from this object; in one of another copy `req.pgq` is undefined.
+ */
+Object.defineProperty(express.request, 'pgq', {
+  configurable: true,
+  get(): never {
+    throw missing()
+  },
+  set(this: Request, value: RequestQueue) {
+    Object.defineProperty(this, 'pgq', { value, writable: true, enumerable: true, configurable: true })
+  },
+})

@@ -20,15 +20,27 @@ export interface ReadinessSettings {
   readonly cacheMs: number
 }
 
+/** How long a question may hang until it is given up, in timeouts. Its connection may be dead without saying so, for a quarter of an hour. */
+const PATIENCE = 3
+/** How many questions may hang at once, so that probes never take more connections than this. */
+const MAX_HANGING = 4
+
+/** A question to the database that has no answer yet. */
+interface Question {
+  readonly at: number
+  readonly answer: Promise<boolean>
+}
+
 /**
- * Whether the process should be given work. The database is asked at most once at a time and once in a while: a question that hangs
- * is not asked again until it has failed, so that probes take one connection at most.
+ * Whether the process should be given work. The database is asked at most once at a time and once in a while. A question that hangs
+ * is given up after some time and asked again, on another connection then, a few times at most.
  */
 export class Readiness {
   readonly #pgq: Pgq
   readonly #settings: ReadinessSettings
   readonly #lifecycle: Lifecycle
-  #asking: Promise<boolean> | undefined
+  readonly #hanging = new Set<Question>()
+  #question: Question | undefined
   #answer: { readonly isUp: boolean; readonly at: number } | undefined
 
   constructor(pgq: Pgq, settings: ReadinessSettings) {
@@ -58,7 +70,7 @@ export class Readiness {
     const { timeoutMs, cacheMs } = this.#settings
     const known = this.#answer
     if (known && performance.now() - known.at < cacheMs) return known.isUp
-    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
+    const question = this.#openQuestion()
     let timer: NodeJS.Timeout | undefined
     const tooLong = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => {
@@ -66,15 +78,31 @@ export class Readiness {
         resolve(false)
       }, timeoutMs)
     })
-    return Promise.race([this.#asking, tooLong]).finally(() => clearTimeout(timer))
+    return Promise.race([question.answer, tooLong]).finally(() => clearTimeout(timer))
   }
 
-  async #ask(): Promise<boolean> {
-    const isUp = await this.#pgq.check().then(
+  /** The question that is to be waited for: the last one that was asked, or a new one. */
+  #openQuestion(): Question {
+    const last = this.#question
+    const isGivenUp = last && performance.now() - last.at > PATIENCE * this.#settings.timeoutMs
+    if (last && (!isGivenUp || this.#hanging.size >= MAX_HANGING)) return last
+    const question = { at: performance.now(), answer: this.#ask() }
+    this.#hanging.add(question)
+    this.#question = question
+    void question.answer.then((isUp) => {
+      this.#hanging.delete(question)
+      const isLast = this.#question === question
+      if (isLast) this.#question = undefined
+      // That a question has failed which was given up says nothing of now.
+      if (isLast || isUp) this.#answer = { isUp, at: performance.now() }
+    })
+    return question
+  }
+
+  #ask(): Promise<boolean> {
+    return this.#pgq.check().then(
       () => true,
       () => false,
     )
-    this.#answer = { isUp, at: performance.now() }
-    return isUp
   }
 }

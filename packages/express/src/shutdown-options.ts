@@ -1,7 +1,9 @@
 import type { Server } from 'node:http'
+import { constants } from 'node:os'
 import { type Duration, durationMs, type Pgq, PgqError, type Worker } from '@pgq/core'
 import { functionOption, knownOptions, show } from '@pgq/core/options'
 import { assertPgq } from './assert-pgq.ts'
+import { hasFunction, listOption, workersOption } from './list-options.ts'
 
 /** The steps, in their order. */
 export type ShutdownStepName = 'readiness' | 'claiming' | 'streams' | 'server' | 'drain' | 'close' | 'pools'
@@ -73,8 +75,8 @@ const KNOWN = ['server', 'pgq', 'workers', 'pools', 'timeout', 'readinessDelay',
 export function shutdownSettings(options: ShutdownOptions): ShutdownSettings {
   knownOptions('gracefulShutdown', options, KNOWN)
   assertPgq('gracefulShutdown', options.pgq)
-  const { server, pgq, workers = [], pools = [], signals = ['SIGTERM', 'SIGINT'] } = options
-  if (typeof server?.closeIdleConnections !== 'function') {
+  const { server, pgq } = options
+  if (!hasFunction(server, 'closeIdleConnections')) {
     throw new PgqError(
       'INVALID_OPTION',
       `server is ${show(server)}: it must be the server that app.listen(…) returned, not the app`,
@@ -83,5 +85,21 @@ export function shutdownSettings(options: ShutdownOptions): ShutdownSettings {
   const timeoutMs = durationMs('timeout', options.timeout ?? '28s', { min: 1, max: 2 ** 31 - 1 })
   const readinessDelayMs = durationMs('readinessDelay', options.readinessDelay ?? 0, { max: timeoutMs })
   const onStep = functionOption('onStep', options.onStep ?? (() => {}))
+  const workers = workersOption(options.workers ?? [])
+  const pools = listOption(
+    'pools',
+    options.pools ?? [],
+    (pool) => hasFunction(pool, 'end'),
+    'have a function end',
+  )
+  const signals = listOption<NodeJS.Signals>(
+    'signals',
+    options.signals ?? ['SIGTERM', 'SIGINT'],
+    (signal) => Object.hasOwn(constants.signals, signal) && !UNCATCHABLE.has(signal),
+    'be the name of a signal, such as SIGTERM; SIGKILL and SIGSTOP cannot be caught',
+  )
   return { server, pgq, workers, pools, timeoutMs, readinessDelayMs, signals, onStep }
 }
+
+/** Node throws for these. */
+const UNCATCHABLE: ReadonlySet<string> = new Set(['SIGKILL', 'SIGSTOP'])

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPgq, defineQueue } from '@pgq/core'
+import { createPgq, defineQueue, handle, type Worker } from '@pgq/core'
 import { startPostgres } from '@pgq/embedded-postgres'
 import { describe, expect, test, vi } from 'vitest'
 import { gracefulShutdown, type ShutdownOptions, type ShutdownStep } from '../src/index.ts'
@@ -13,7 +13,8 @@ import { freshQueue } from './support/fresh-queue.ts'
 import { appWith, serve } from './support/serve.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
-const { pgq, schema, databaseUrl } = await freshQueue()
+const { pgq, schema, databaseUrl, pool } = await freshQueue()
+const idleWorker = pgq.createWorker([handle(defineQueue('idle'), async () => {})])
 const slow = defineQueue('slow')
 
 type Options = Omit<Parameters<typeof startApi>[0], 'url' | 'schema'>
@@ -262,6 +263,31 @@ describe('by hand', () => {
     expect(isEnded).toBe(true)
   })
 
+  test('what throws instead of rejecting is a step that fails, too, and no pool is left open', async () => {
+    const ended: string[] = []
+    const worker = { status: 'running', stop: () => expect.fail('a bad worker') } as unknown as Worker
+    const { shutdown } = await served({
+      workers: [worker],
+      pools: [
+        { end: () => expect.fail('a bad pool') },
+        {
+          end: async () => {
+            await new Promise((resolve) => setImmediate(resolve))
+            ended.push('slow')
+          },
+        },
+      ],
+    })
+    const { clean, steps } = await shutdown()
+    expect(clean).toBe(false)
+    const failed = steps.filter(({ error }) => error !== undefined)
+    expect(failed).toMatchObject([
+      { step: 'drain', error: { message: 'a bad worker' } },
+      { step: 'pools', error: { message: 'a bad pool' } },
+    ])
+    expect(ended).toEqual(['slow'])
+  })
+
   test('a request that never ends is broken off when the time is over', async () => {
     const { shutdown, url } = await served({ timeout: 500 })
     const request = fetch(`${url}/never`)
@@ -292,6 +318,14 @@ test.for([
   [{ timeout: '1s', readinessDelay: '2s' }, /^readinessDelay is "2s"/],
   [{ onStep: 'log' }, /^onStep is "log"/],
   [{ worker: [] }, /no option "worker"/],
+  [{ workers: idleWorker }, /^workers is a Worker: it must be an array/],
+  [{ workers: [undefined] }, /^workers\[0\] is undefined: it must be what pgq.createWorker/],
+  [{ workers: [pool] }, /^workers\[0\] is a \w+: it must be what pgq.createWorker/],
+  [{ pools: pool }, /^pools is a \w+: it must be an array/],
+  [{ pools: [pool, null] }, /^pools\[1\] is null: it must have a function end/],
+  [{ signals: 'SIGTERM' }, /^signals is "SIGTERM": it must be an array/],
+  [{ signals: ['SIGTREM'] }, /^signals\[0\] is "SIGTREM"/],
+  [{ signals: ['SIGTERM', 'SIGKILL'] }, /^signals\[1\] is "SIGKILL".*cannot be caught/],
 ] as const)('options are checked: %#', ([options, message]) => {
   const all = { server: http.createServer(), pgq, ...options } as unknown as ShutdownOptions
   expect(() => gracefulShutdown(all)).toThrow(message)

@@ -10,7 +10,7 @@ import { cleanUpAfterwards, until } from '@pgq/test-support'
 import { freshQueue, work } from './support/fresh-queue.ts'
 import { appWith, bodyOf, serve } from './support/serve.ts'
 
-const { pgq } = await freshQueue()
+const { pgq, schema } = await freshQueue()
 const handlers = [handle(defineQueue('idle'), async () => {})]
 
 /** A pool that counts what it is asked. */
@@ -80,7 +80,7 @@ test('a database that goes away and comes back takes readiness with it, and the 
 })
 
 test.for(['starting', 'stopping'] as const)('a worker that is %s is not ready', async (status) => {
-  const worker = { status } as Worker
+  const worker = { status, stop: async () => {} } as Worker
   const { request } = await serve(appWith(healthRouter(pgq, { workers: [worker] })))
   const response = await request('/readyz')
   expect(response.status).toBe(503)
@@ -152,9 +152,72 @@ test('a database that does not answer costs an answer in time and one connection
   expect(sockets.size).toBe(1)
 })
 
+test('a question that hangs for ever is given up, and asked again, some times', async () => {
+  const sockets = new Set<net.Socket>()
+  const silent = net.createServer((socket) => void sockets.add(socket)).listen(0, '127.0.0.1')
+  cleanUpAfterwards(async () => {
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+    await pool.end()
+  })
+  await once(silent, 'listening')
+  const { port } = silent.address() as net.AddressInfo
+  const pool = new pg.Pool({ connectionString: `postgres://x@127.0.0.1:${port}/x`, max: 20 })
+  pool.on('error', () => {})
+  const { request } = await serve(
+    appWith(healthRouter(createPgq({ pool }), { timeout: '20ms', cacheFor: 0 })),
+  )
+  await until('it is asked again', async () => {
+    await request('/readyz')
+    return sockets.size >= 4
+  })
+  for (let probe = 0; probe < 20; probe++) expect((await request('/readyz')).status).toBe(503)
+  expect(sockets.size).toBe(4)
+})
+
+test('connections that are dead and do not say so do not take readiness with them', async () => {
+  const target = new URL(inject('databaseUrl'))
+  const links: { isDead: boolean; readonly sockets: readonly net.Socket[] }[] = []
+  const proxy = net.createServer((client) => {
+    const server = net.connect(Number(target.port), target.hostname)
+    const link = { isDead: false, sockets: [client, server] }
+    links.push(link)
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.on('error', () => {})
+      from.on('data', (chunk) => void (link.isDead || to.write(chunk)))
+      from.on('close', () => void (link.isDead || to.destroy()))
+    }
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const url = new URL(target)
+  url.hostname = '127.0.0.1'
+  url.port = String((proxy.address() as net.AddressInfo).port)
+  const pool = new pg.Pool({ connectionString: url.href })
+  pool.on('error', () => {})
+  cleanUpAfterwards(async () => {
+    for (const { sockets } of links) for (const socket of sockets) socket.destroy()
+    proxy.close()
+    await pool.end()
+  })
+  const own = createPgq({ pool, schema })
+  const { request } = await serve(appWith(healthRouter(own, { timeout: '100ms', cacheFor: 20 })))
+  await Promise.all([pool.query('SELECT pg_sleep(0.05)'), pool.query('SELECT pg_sleep(0.05)')])
+  expect((await request('/readyz')).status).toBe(200)
+  expect(links).toHaveLength(2)
+  for (const link of links) link.isDead = true
+  await until('it is noticed', async () => (await request('/readyz')).status === 503)
+  await until('it is ready again', async () => (await request('/readyz')).status === 200)
+})
+
 test.for([
   [{ worker: [] }, /no option "worker"/],
   [{ timeout: 0 }, /^timeout is 0/],
+  [{ workers: pgq.createWorker(handlers) }, /^workers is a Worker: it must be an array/],
+  [{ workers: [{}] }, /^workers\[0\] is an object: it must be what pgq.createWorker/],
   [{ cacheFor: '1h' }, /^cacheFor is "1h"/],
 ] as const)('options are checked: %j', ([options, message]) => {
   expect(() => healthRouter(pgq, options as unknown as HealthOptions)).toThrow(message)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import http from 'node:http'
-import { createPgq, defineQueue, handle, type JobRecord } from '@pgq/core'
+import { createPgq, defineQueue, handle, type JobRecord, type Pgq } from '@pgq/core'
 import type { ErrorRequestHandler } from 'express'
 import { expect, inject, test } from 'vitest'
 import { jobStatusRouter, type JobStatusOptions, jobView, problems } from '../src/index.ts'
@@ -210,6 +211,73 @@ test('a running job is told to stop, and that is accepted', async () => {
   expect(response.status).toBe(202)
   await aborted.opened
   expect(await pgq.get(id)).toMatchObject({ status: 'cancelled' })
+})
+
+test('a job whose handler begins while authorize takes its time was running', async () => {
+  const queue = defineQueue('slowly.authorized')
+  const { id } = await pgq.enqueue(queue, {}, { metadata })
+  const [asked, goOn, begun] = [latch(), latch(), latch()]
+  const authorize = async (): Promise<boolean> => {
+    asked.open()
+    await goOn.opened
+    return true
+  }
+  const { request } = await serveJobs({ authorize })
+  const answer = request(`/jobs/${id}`, { method: 'DELETE' })
+  await asked.opened
+  const handler = handle(queue, async (_job, ctx) => {
+    begun.open()
+    await once(ctx.signal, 'abort')
+  })
+  await work(pgq, [handler])
+  await begun.opened
+  goOn.open()
+  const response = await answer
+  expect(response.status).toBe(202)
+  expect(await response.json()).toMatchObject({ id, status: 'cancelled' })
+})
+
+test('a job that is claimed between the last look and the cancelling was running, too', async () => {
+  const queue = defineQueue('claimed.meanwhile')
+  const { id } = await pgq.enqueue(queue, {}, { metadata })
+  const begun = latch()
+  const handler = handle(queue, async (_job, ctx) => {
+    begun.open()
+    await once(ctx.signal, 'abort')
+  })
+  // The same queue, with somebody who is faster.
+  const slow: Pgq = Object.create(pgq, {
+    cancel: {
+      value: async (target: string) => {
+        await work(pgq, [handler])
+        await begun.opened
+        return pgq.cancel(target)
+      },
+    },
+    get: { value: (target: string) => pgq.get(target) },
+  })
+  const { request } = await serve(appWith().use('/jobs', jobStatusRouter(slow, { authorize: () => true })))
+  expect((await request(`/jobs/${id}`, { method: 'DELETE' })).status).toBe(202)
+})
+
+const slowView = async (job: JobRecord): Promise<object> => {
+  await new Promise((resolve) => setImmediate(resolve))
+  return { state: job.status }
+}
+
+test('expose may take its time', async () => {
+  const { request } = await serveJobs({ authorize: byOwner, expose: slowView })
+  const id = await enqueue()
+  expect(await (await request(`/jobs/${id}`, asAda)).json()).toEqual({ state: 'pending' })
+  const cancelled = await request(`/jobs/${id}`, { method: 'DELETE', ...asAda })
+  expect(await cancelled.json()).toEqual({ state: 'cancelled' })
+  const late = await request(`/jobs/${id}`, { method: 'DELETE', ...asAda })
+  expect(await late.json()).toMatchObject({ status: 409, job: { state: 'cancelled' } })
+  const events = await (await request(`/jobs/${id}/events`, asAda)).text()
+  expect(events).toContain('data: {"state":"cancelled"}')
+  const seen = /^id: (.*)$/m.exec(events)?.[1] ?? ''
+  const again = await request(`/jobs/${id}/events`, { headers: { ...asAda.headers, 'Last-Event-ID': seen } })
+  expect(again.status).toBe(204)
 })
 
 test('HEAD, OPTIONS and methods that are not there', async () => {

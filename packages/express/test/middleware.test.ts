@@ -186,19 +186,37 @@ test('a transaction that has ended is refused, and nothing is written', async ()
   expect(await jobs()).toEqual([])
 })
 
-test('getPgq gives the queue, and says how to add the middleware when it is missing', async () => {
-  const app = appWith()
+test('a middleware that is missing is told as such, with how to add it', async () => {
+  const app = appWith(express.json())
   app.get('/without', (req) => void getPgq(req))
+  app.get('/directly', async (req) => void (await req.pgq.enqueue(reports, { month: 'May' })))
+  const part = express()
+  part.get('/', (req, res) => void res.json(req.pgq.enqueue.length))
+  app.use('/part', part)
   app.use(pgqMiddleware(pgq))
+  app.use('/part/with', part)
   app.get('/with', (req, res) => void res.json(getPgq(req) === req.pgq))
   const told: unknown[] = []
   app.use(problems({ onError: (error) => told.push(error) }))
   const { request } = await serve(app)
   expect(await (await request('/with')).json()).toBe(true)
-  expect((await request('/without')).status).toBe(500)
-  expect(told).toMatchObject([
-    { code: 'INVALID_OPTION', message: expect.stringContaining('add app.use(pgqMiddleware(pgq)) before') },
-  ])
+  expect((await request('/part/with')).status).toBe(200)
+  for (const path of ['/without', '/directly', '/part']) {
+    expect((await request(path)).status).toBe(500)
+    expect(told.splice(0)).toMatchObject([
+      { code: 'INVALID_OPTION', message: expect.stringContaining('add app.use(pgqMiddleware(pgq)) before') },
+    ])
+  }
+})
+
+test('a request can be given another queue, as tests do', async () => {
+  const app = appWith()
+  app.get('/', (req, res) => {
+    req.pgq = { enqueue: 'another' } as never
+    res.json([req.pgq, Object.keys(req).includes('pgq')])
+  })
+  const { request } = await serve(app)
+  expect(await (await request('/')).json()).toEqual([{ enqueue: 'another' }, true])
 })
 
 test.for([
