@@ -7,11 +7,12 @@ import { z } from 'zod'
 import { paymentWebhooks } from './payment-webhooks.ts'
 import { webhooks } from './shop.ts'
 
-/** What a provider sends beside the body. */
-const envelope = z.object({
+/** What a provider sends. The body may be anything that a column can hold, which a NUL is not. */
+const delivery = z.object({
   provider: z.enum(['stripe', 'adyen']),
-  id: z.string(),
+  id: z.string().min(1).max(200),
   receivedAt: z.iso.datetime(),
+  body: z.string().refine((text) => !text.includes('\0'), 'must not contain NUL'),
 })
 
 /** Thrown where the demo wants a transaction to come to grief. */
@@ -27,35 +28,49 @@ export interface WebhookApiOptions {
   readonly beforeCommit: (webhookId: string) => void
 }
 
-/** The endpoint for the webhooks of payment providers: it stores the request and enqueues its job, both or neither. */
+/**
+ * The endpoint for the webhooks of payment providers: it stores the request and enqueues its job, both or neither. Providers
+ * deliver again what was not answered in time, so a webhook that is known already is answered, and not taken again.
+ */
 export function webhookApi({ pgq, db, beforeCommit }: WebhookApiOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use(pgqMiddleware(pgq))
   // As text, whatever it claims to be: a provider's signature is over these bytes, and a broken body must be kept too.
   app.post('/webhooks/:provider', express.text({ type: () => true, limit: '1mb' }), async (req, res) => {
-    const { provider, id, receivedAt } = envelope.parse({
+    const { provider, id, receivedAt, body } = delivery.parse({
       provider: req.params['provider'],
       id: req.get('webhook-id'),
       receivedAt: req.get('webhook-received-at'),
+      body: req.body ?? '',
     })
-    const body: string = req.body ?? ''
     const job = await db.transaction(async (tx) => {
-      await tx.insert(webhooks).values({ id, provider, receivedAt, headers: req.headers, body })
+      const webhook = { id, provider, receivedAt, headers: req.headers, body }
+      const [added] = await tx.insert(webhooks).values(webhook).onConflictDoNothing().returning()
+      if (!added) return null
       const payload = { webhookId: id, provider, body }
       const enqueued = await req.pgq.enqueue(paymentWebhooks, payload, { tx: fromDrizzle(tx) })
       beforeCommit(id)
       return enqueued
     })
-    req.pgq.accepted(res, job)
+    if (job) res.status(202).json({ job: job.id })
+    else res.status(200).end()
   })
   app.use(problems())
-  app.use(mishaps)
+  app.use(notTaken)
   return app
 }
 
-/** A provider that hears 503 sends the webhook again, later. */
-const mishaps: ErrorRequestHandler = (error, _req, res, next) => {
-  if (error instanceof Mishap) res.status(503).end()
-  else next(error)
+/** A provider that hears 503 sends the webhook again, later; one that hears 400 has somebody look at it. */
+const notTaken: ErrorRequestHandler = (error, _req, res, _next) => {
+  if (error instanceof Mishap) {
+    res.status(503).end()
+  } else if (error instanceof z.ZodError) {
+    const detail = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+    res.status(400).type('application/problem+json')
+    res.json({ type: 'about:blank', title: 'Bad Request', status: 400, detail })
+  } else {
+    console.error(error)
+    res.status(500).end()
+  }
 }

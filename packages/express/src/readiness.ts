@@ -89,14 +89,16 @@ export class Readiness {
     const question = { at: performance.now(), answer: this.#ask() }
     this.#hanging.add(question)
     this.#question = question
-    void question.answer.then((isUp) => {
-      this.#hanging.delete(question)
-      const isLast = this.#question === question
-      if (isLast) this.#question = undefined
-      // That a question has failed which was given up says nothing of now.
-      if (isLast || isUp) this.#answer = { isUp, at: performance.now() }
-    })
+    void question.answer.then((isUp) => this.#hear(question, isUp))
     return question
+  }
+
+  #hear(question: Question, isUp: boolean): void {
+    this.#hanging.delete(question)
+    const isLast = this.#question === question
+    if (isLast) this.#question = undefined
+    // That a question has failed which was given up says nothing of now.
+    if (isLast || isUp) this.#answer = { isUp, at: performance.now() }
   }
 
   #ask(): Promise<boolean> {

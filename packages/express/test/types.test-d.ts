@@ -1,5 +1,12 @@
 // oxlint-disable vitest/expect-expect -- the compiler expects
-import { createPgq, defineQueue, type EnqueueResult, type JobRecord, type Transaction } from '@pgq/core'
+import {
+  createPgq,
+  defineQueue,
+  type EnqueueResult,
+  type JobRecord,
+  type Transaction,
+  type Worker,
+} from '@pgq/core'
 import type { Express, Request, RequestHandler, Response, Router } from 'express'
 import type { Server } from 'node:http'
 import type pg from 'pg'
@@ -59,6 +66,8 @@ test('idempotent work is done in a transaction, and answers with a reply', () =>
   })
   expectTypeOf(reply).toEqualTypeOf<Promise<Reply>>()
   void req.pgq.idempotent(client, async () => req.pgq.acceptedReply({ id: '1' }), { required: true })
+  // @ts-expect-error -- what has no value is left out
+  void req.pgq.idempotent(async () => ({ headers: { Location: undefined } }))
   // @ts-expect-error -- no reply
   void req.pgq.idempotent(async () => 'done')
   // @ts-expect-error -- the answer has to be sent, after COMMIT
@@ -73,6 +82,7 @@ test('options have known names and types', () => {
     authorize: async (one, job) => job.metadata['owner'] === one.get('X-User'),
     expose: (job) => ({ ...jobView(job), error: job.error }),
   })
+  jobStatusRouter(pgq, { authorize: () => true, expose: async (job) => ({ state: job.status }) })
   // @ts-expect-error -- an id is not a yes
   jobStatusRouter(pgq, { authorize: (_req, job) => job.id })
   // @ts-expect-error -- misspelt
@@ -84,6 +94,10 @@ test('options have known names and types', () => {
 test('a shutdown can be called by hand', () => {
   // @ts-expect-error -- the application is not the server
   gracefulShutdown({ server: {} as Express, pgq })
+  // @ts-expect-error -- a list of them
+  gracefulShutdown({ server: {} as Server, pgq, workers: {} as Worker })
+  // @ts-expect-error -- a list of them
+  healthRouter(pgq, { workers: {} as Worker })
   const shutdown = gracefulShutdown({ server: {} as Server, pgq, pools: [{} as pg.Pool] })
   expectTypeOf(shutdown).toEqualTypeOf<() => Promise<ShutdownReport>>()
 })
