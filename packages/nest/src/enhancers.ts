@@ -1,6 +1,8 @@
-import { ForbiddenException } from '@nestjs/common'
+import { type ArgumentsHost, ForbiddenException } from '@nestjs/common'
 import { ApplicationConfig, ExternalContextCreator, type ModulesContainer } from '@nestjs/core'
 import { type AnyQueue, DeadJob, type Job, type JobContext } from '@pgq/core'
+import { isAbort, isEnding } from './endings.ts'
+import { PerJobEnhancers } from './per-job-enhancers.ts'
 import type { Enhancers } from './pgq-module-options.ts'
 
 /** One call of a handler, with everything around it. */
@@ -21,6 +23,8 @@ type Method = (...given: unknown[]) => unknown
 const PARAMETERS = 'pgq:parameters'
 /** What Nest calls the one parameter of a message that is piped, here as in its microservices. */
 const PAYLOAD_PARAMETER = '3:0'
+/** What Nest says when a guard returns false. */
+const REFUSED = 'Forbidden resource'
 const NONE = { guards: false, interceptors: false, filters: false }
 
 /**
@@ -32,14 +36,25 @@ const NONE = { guards: false, interceptors: false, filters: false }
  *  - Pipes get the payload, and what they return is the `job.payload` of the handler.
  *  - A filter that returns something (truthy) completes the job with it. One that returns nothing has only looked: the attempt
  *    fails as it would have, since swallowing errors must not happen by mistake.
+ *  - `SnoozeJob` and the other endings, and the reason of an abort, pass by the filters: they are no errors.
  */
 export class EnhancedCalls {
   readonly #creator: ExternalContextCreator | undefined
+  readonly #perJob: PerJobEnhancers | undefined
   /** Jobs that got past the guards. */
   readonly #entered = new WeakSet<object>()
 
   constructor(modules: ModulesContainer, config: ApplicationConfig, enhancers: Enhancers) {
-    this.#creator = enhancers === 'none' ? undefined : contextCreator(modules, config, enhancers)
+    if (enhancers === 'none') return
+    const global = enhancers === 'all' ? config : new ApplicationConfig()
+    const perJob = new PerJobEnhancers(global)
+    if (!perJob.isEmpty) this.#perJob = perJob
+    this.#creator = contextCreator(modules, perJob.config)
+  }
+
+  /** The global enhancers that Nest makes anew for each request, and so for each job: a processor that meets them is called per job. */
+  get perJob(): PerJobEnhancers | undefined {
+    return this.#perJob
   }
 
   /** Makes the call of a method. For a static instance it is made once and serves all jobs. */
@@ -49,12 +64,15 @@ export class EnhancedCalls {
     if (!this.#creator) return async (job, ctx) => own.call(instance, job, ctx)
     const pipe = this.#pipe(target, own)
     const handler = async (job: Job, ctx: JobContext): Promise<unknown> => {
-      this.#entered.add(job)
       const payload = await pipe(job, ctx)
       return own.call(instance, payload === job.payload ? job : { ...job, payload }, ctx)
     }
-    const guarded = this.#wrap(target, own, handler, { ...NONE, guards: true, interceptors: true })
-    return this.#filtered(target, own, guarded)
+    const intercepted = this.#wrap(target, own, handler, { ...NONE, interceptors: true })
+    const entered = async (job: Job, ctx: JobContext): Promise<unknown> => {
+      this.#entered.add(job)
+      return intercepted(job, ctx)
+    }
+    return this.#filtered(target, own, this.#wrap(target, own, entered, { ...NONE, guards: true }))
   }
 
   #filtered(target: Target, own: Method, guarded: Call): Call {
@@ -64,6 +82,7 @@ export class EnhancedCalls {
         return await guarded(job, ctx)
       } catch (error) {
         failures.set(job, { error })
+        if (isEnding(error) || isAbort(error, ctx)) return undefined // these are no errors, and no business of filters
         throw error
       }
     }
@@ -80,9 +99,13 @@ export class EnhancedCalls {
     }
   }
 
-  /** A guard that returns false makes Nest throw this; a handler may throw one of its own, which is an error like others. */
+  /**
+   * A guard that returns false makes Nest throw this, with these words. One that a guard throws itself is an error like others, and so is
+   * one from an interceptor or a handler, which come after the guards.
+   */
   #refusal(job: Job, error: unknown): unknown {
     if (!(error instanceof ForbiddenException) || this.#entered.has(job)) return error
+    if (error.message !== REFUSED) return error
     return new DeadJob(`a guard refused the job: ${error.message}`, { cause: error })
   }
 
@@ -131,21 +154,40 @@ function withMetadataOf(method: Method, name: string, callback: Method): Method 
   return Object.defineProperty(callback, 'name', { value: name, configurable: true })
 }
 
-/** A creator that sees the modules, and the global enhancers only when it should. */
-function contextCreator(
-  modules: ModulesContainer,
-  config: ApplicationConfig,
-  enhancers: 'local' | 'all',
-): ExternalContextCreator {
-  const visible = enhancers === 'all' ? config : new ApplicationConfig()
+/** How errors are brought before filters, as far as it is touched here. */
+interface FilterContexts {
+  readonly create: (...given: unknown[]) => FilterRunner
+}
+interface FilterRunner {
+  next: (error: unknown, host: ArgumentsHost) => unknown
+  readonly invokeCustomFilters: FilterRunner['next']
+}
+
+/** A creator that sees the modules, and the enhancers of a configuration. */
+function contextCreator(modules: ModulesContainer, visible: ApplicationConfig): ExternalContextCreator {
   // What no other filter takes reaches Nest's own, which logs it as unforeseen. To a queue errors are daily bread, so this one goes before.
   const applicationConfig = Object.create(visible, {
     getGlobalFilters: { value: () => [rethrow, ...visible.getGlobalFilters()] },
   }) as ApplicationConfig
   const container = { getModules: () => modules, applicationConfig }
-  return ExternalContextCreator.fromContainer(
+  const creator = ExternalContextCreator.fromContainer(
     container as unknown as Parameters<typeof ExternalContextCreator.fromContainer>[0],
   )
+  keepQuiet((creator as unknown as { readonly filtersContextCreator?: FilterContexts }).filtersContextCreator)
+  return creator
+}
+
+/** When a filter returns nothing Nest logs the error as unforeseen, which it is not: the queue tells of it. It is only a line in a log, so a Nest of another make is left alone. */
+function keepQuiet(contexts: FilterContexts | undefined): void {
+  if (typeof contexts?.create !== 'function') return
+  const create = contexts.create.bind(contexts)
+  const quiet: FilterContexts['create'] = (...given) => {
+    const runner = create(...given)
+    if (typeof runner.invokeCustomFilters === 'function')
+      runner.next = (error, host) => runner.invokeCustomFilters(error, host)
+    return runner
+  }
+  Object.defineProperty(contexts, 'create', { value: quiet })
 }
 
 const rethrow = {

@@ -1,4 +1,9 @@
-import { type DiscoveryService, type MetadataScanner, type ModulesContainer } from '@nestjs/core'
+import {
+  type DiscoveryService,
+  ExternalContextCreator,
+  type MetadataScanner,
+  type ModulesContainer,
+} from '@nestjs/core'
 import { PgqError } from '@pgq/core'
 import { DECLARATION_KINDS, type DeclarationKind, type Declarations, declarationsOf } from './declarations.ts'
 import { isPerJob, type NestModule, type Provider } from './nest-container.ts'
@@ -34,7 +39,7 @@ export function explore({ discovery, scanner }: ExplorerDeps): readonly AnyFound
     const type = typeOf(provider)
     if (provider.isAlias || !provider.host || !type) return []
     const found = declaredBy(type, scanner)
-    if (found.some((one) => one.kind === 'handler')) requireEnhancers(type, provider)
+    if (found.some((one) => one.kind === 'handler')) requireEnhancers(type, provider, scanner)
     return found.map((one) => ({ ...one, provider, module: provider.host as NestModule }) as AnyFound)
   })
 }
@@ -108,34 +113,36 @@ function refuseControllers(discovery: DiscoveryService, scanner: MetadataScanner
  * Nest makes the guards, interceptors, pipes and filters that are given as classes only for providers that are classes. For others
  * it would silently leave them out, and a guard that is left out is worse than an error.
  */
-function requireEnhancers(type: Class, provider: Provider): void {
-  const places = [
-    type,
-    ...Object.values(Object.getOwnPropertyDescriptors(type.prototype)).map(({ value }) => value),
-  ]
-  const missing = places
-    .filter((place): place is object => typeof place === 'function')
-    .flatMap(enhancerClasses)
-    .find((enhancer) => provider.host?.hasInjectable(enhancer) === false)
-  if (!missing) return
+function requireEnhancers(type: Class, provider: Provider, scanner: MetadataScanner): void {
+  const places = [type, ...methodsOf(type, scanner).map(({ method }) => method)]
+  const classes = places.flatMap(enhancerClasses)
+  const missing = classes.find((enhancer) => provider.host?.hasInjectable(enhancer) === false)
+  if (missing) {
+    throw new PgqError(
+      'INVALID_OPTION',
+      `${type.name} is provided by useFactory or useValue, so Nest does not make its ${missing.name}: provide the class, ` +
+        `or give its decorator an object, new ${missing.name}(…)`,
+    )
+  }
+  const [first] = classes
+  if (!first || findsHosts() || provider.host?.hasProvider(type)) return
   throw new PgqError(
     'INVALID_OPTION',
-    `${type.name} is provided by useFactory or useValue, so Nest does not make its ${missing.name}: provide the class, ` +
-      `or give its decorator an object, new ${missing.name}(…)`,
+    `${type.name} is provided under another token than its class, where this version of Nest does not find its ${first.name}: ` +
+      `list ${type.name} itself in the providers, or update Nest`,
   )
 }
 
-const ENHANCER_METHODS = ['canActivate', 'intercept', 'transform', 'catch'] as const
+/** Whether this Nest knows the module of an instance. Up to 11.2.5 and 12.0.4 it looked for a module with the class as token, and made do without enhancers. */
+function findsHosts(): boolean {
+  return 'getHostModuleKey' in ExternalContextCreator.prototype
+}
+
+/** Where Nest's decorators note what they were given. */
+const ENHANCER_KEYS = ['__guards__', '__interceptors__', '__pipes__', '__exceptionFilters__'] as const
 
 function enhancerClasses(place: object): Class[] {
-  const values = (Reflect.getMetadataKeys(place) as unknown[]).map((key): unknown =>
-    Reflect.getMetadata(key, place),
+  return ENHANCER_KEYS.flatMap((key) => (Reflect.getMetadata(key, place) ?? []) as unknown[]).filter(
+    (value): value is Class => typeof value === 'function' && isClass(value),
   )
-  return values
-    .filter((value): value is unknown[] => Array.isArray(value))
-    .flat()
-    .filter((value): value is Class => {
-      if (typeof value !== 'function' || !isClass(value)) return false
-      return ENHANCER_METHODS.some((method) => method in (value.prototype as object))
-    })
 }

@@ -12,11 +12,11 @@ export function contextOf(request: unknown): JobContext | undefined {
   return typeof request === 'object' && request !== null ? contexts.get(request) : undefined
 }
 
-/** Makes the function that runs one job: on the one instance that there is, or on one made for the job. */
+/** Makes the function that runs one job: on the one instance that there is, or on one made for the job; either may have enhancers made for it. */
 export function callOf(found: Found<'handler'>, calls: EnhancedCalls): Call {
   const { provider, method, declaration } = found
   const { queue } = declaration
-  if (isPerJob(provider)) return perJob(found, calls)
+  if (isPerJob(provider) || calls.perJob) return perJob(found, calls)
   return calls.of({ instance: provider.instance as object, method, queue })
 }
 
@@ -32,7 +32,10 @@ function perJob({ provider, module, method, declaration }: Found<'handler'>, cal
     const contextId = ContextIdFactory.getByRequest(job)
     const request: unknown = provider.isDependencyTreeDurable() ? contextId.payload : job
     moduleRef.registerRequestByContextId(request, contextId)
-    const instance = await moduleRef.resolve<object>(provider.token as never, contextId, { strict: true })
+    await calls.perJob?.make(moduleRef, contextId)
+    const instance = isPerJob(provider)
+      ? await moduleRef.resolve<object>(provider.token as never, contextId, { strict: true })
+      : (provider.instance as object)
     return calls.of({ instance, method, queue, made: { contextId, providerId: provider.id } })(job, ctx)
   }
 }

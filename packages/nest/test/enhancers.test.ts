@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type ArgumentMetadata,
   type ArgumentsHost,
@@ -8,6 +9,7 @@ import {
   ForbiddenException,
   Inject,
   Injectable,
+  Logger,
   type NestInterceptor,
   type PipeTransform,
   Scope,
@@ -19,7 +21,19 @@ import {
 } from '@nestjs/common'
 import * as common from '@nestjs/common'
 import { APP_INTERCEPTOR, APP_PIPE, Reflector } from '@nestjs/core'
-import { type AnyQueue, defineQueue, type Job, type JobOf, SnoozeJob, type } from '@pgq/core'
+import {
+  type AnyQueue,
+  CancelJob,
+  DeadJob,
+  defineQueue,
+  hasEnded,
+  type Job,
+  type JobContext,
+  type JobOf,
+  RetryJob,
+  SnoozeJob,
+  type,
+} from '@pgq/core'
 import { map, type Observable } from 'rxjs'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -242,6 +256,115 @@ test('a filter may end the attempt in another way, and sees refusals of guards',
     process(): void {}
   }
   expect(await runIn(Guarded, { to: 'Ada' })).toMatchObject({ status: 'failed', error: 'not now' })
+})
+
+test.each([
+  [
+    'a guard that throws one itself',
+    UseGuards({
+      canActivate() {
+        throw new ForbiddenException('the api said 403')
+      },
+    }),
+  ],
+  [
+    'an interceptor',
+    UseInterceptors({
+      intercept() {
+        throw new ForbiddenException()
+      },
+    }),
+  ],
+  [
+    'an interceptor in the words of Nest',
+    UseInterceptors({
+      intercept() {
+        throw new ForbiddenException('Forbidden resource')
+      },
+    }),
+  ],
+  [
+    'a pipe',
+    UsePipes({
+      transform() {
+        throw new ForbiddenException('the api said 403')
+      },
+    }),
+  ],
+])(
+  'a ForbiddenException of %s is an error like others: there will be another attempt',
+  async (_who, decorate) => {
+    class Refusing {
+      process(): void {}
+    }
+    Processor(letters)(Refusing)
+    decorate(Refusing)
+    expect(await runIn(Refusing, { to: 'Ada' })).toMatchObject({ status: 'failed', attempts: 1 })
+  },
+)
+
+@Catch()
+class ForgiveAll implements ExceptionFilter {
+  catch(): unknown {
+    return 'forgiven'
+  }
+}
+
+test.each([
+  ['snoozed', () => new SnoozeJob('1h'), { status: 'pending', attempts: 0 }],
+  ['retried', () => new RetryJob({ after: '1h' }), { status: 'failed', attempts: 1 }],
+  ['cancelled', () => new CancelJob('gone'), { status: 'cancelled' }],
+  ['dead', () => new DeadJob('not a letter'), { status: 'dead' }],
+])('a job is %s although a filter catches everything', async (_what, ending, expected) => {
+  @UseFilters(ForgiveAll)
+  @Processor(letters)
+  class Ending {
+    process(): void {
+      throw ending()
+    }
+  }
+  const { options, pgq } = await freshSchema()
+  await startApp({ imports: [PgqModule.forRoot({ ...options, worker: true })], providers: [Ending] })
+  const { id } = await pgq.enqueue(letters, { to: 'Ada' })
+  const job = await until('it is put off, or has ended', async () => {
+    const now = await pgq.get(id)
+    const isOff = now && now.scheduledFor.getTime() > now.createdAt.getTime() + 60_000
+    return now && (isOff || hasEnded(now.status)) && now
+  })
+  expect(job).toMatchObject(expected)
+})
+
+test('an attempt that was aborted is not completed by a filter', async () => {
+  const hurried = defineQueue('hurried', { timeout: '50ms', maxAttempts: 1 })
+  @UseFilters(ForgiveAll)
+  @Processor(hurried)
+  class Slow {
+    async process(_job: Job, { signal }: JobContext): Promise<void> {
+      await sleep(60_000, undefined, { signal })
+    }
+  }
+  const { options, pgq } = await freshSchema()
+  await startApp({ imports: [PgqModule.forRoot({ ...options, worker: true })], providers: [Slow] })
+  const { id } = await pgq.enqueue(hurried, {})
+  expect(await settled(pgq, id)).toMatchObject({ status: 'dead' })
+})
+
+test('Nest logs no error of its own for one that filters have only looked at', async () => {
+  const logged: unknown[] = []
+  @UseFilters({ catch: () => undefined })
+  @Processor(letters)
+  class Failing {
+    process(): void {
+      throw new Error('lost')
+    }
+  }
+  Logger.overrideLogger({ log() {}, warn() {}, error: (...line: unknown[]) => logged.push(line) })
+  try {
+    expect(await runIn(Failing, { to: 'Ada' })).toMatchObject({ status: 'failed', error: 'lost' })
+  } finally {
+    Logger.overrideLogger(false)
+  }
+  expect(logged).toEqual([])
 })
 
 test('global enhancers are left out unless they are asked for, and none at all are used with none', async () => {
