@@ -15,6 +15,10 @@ export { getPgqToken, getQueueToken } from './tokens.ts'
 export { InjectPgq, InjectQueue, type InjectDecorator } from './inject.ts'
 export { type JobRecordOf, QueueClient, type QueuePage } from './queue-client.ts'
 
+// Answer
+export { PgqExceptionFilter } from './pgq-exception-filter.ts'
+export type { PgqProblem } from './problem.ts'
+
 // Process
 export {
   Processor,
