@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { ConsoleLogger, type INestApplicationContext, StandardSchemaValidationPipe } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
+import { PgqExceptionFilter } from '@pgq/nest'
 import { AppModule } from './app.module.ts'
 import { Config } from './config.ts'
 
@@ -13,6 +14,7 @@ async function start(logger: ConsoleLogger): Promise<INestApplicationContext> {
   if (role === 'worker') return NestFactory.createApplicationContext(AppModule, { logger })
   const server = await NestFactory.create(AppModule, { logger })
   server.useGlobalPipes(new StandardSchemaValidationPipe())
+  server.useGlobalFilters(new PgqExceptionFilter())
   await server.listen(port)
   logger.log(`listening on ${await server.getUrl()}`)
   return server

@@ -57,6 +57,9 @@ test('bad requests are refused, and leave neither an order nor a job', { timeout
   const post = (body: string): Promise<Response> =>
     fetch(`${url}/orders`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
   expect((await post(JSON.stringify({ ...order, cents: -1 }))).status).toBe(400)
+  expect((await post(JSON.stringify({ ...order, cents: 3_000_000_000 }))).status).toBe(400)
+  expect((await post(JSON.stringify({ ...order, item: 'a\0b' }))).status).toBe(400)
+  expect((await post(JSON.stringify({ ...order, item: '\ud800' }))).status).toBe(400)
   expect((await post('{')).status).toBe(400)
   expect((await fetch(`${url}/orders/no-uuid`)).status).toBe(400)
   expect((await fetch(`${url}/orders/00000000-0000-4000-8000-000000000000`)).status).toBe(404)
@@ -107,6 +110,45 @@ test('SIGTERM lets the invoice be finished that is being written', { timeout: 60
   expect((await worker.exited).signal).toBe('SIGTERM')
   expect(await find(url, id)).toMatchObject({ invoicing: 'completed', invoices: [1] })
   expect(worker.output).toMatch(/shop\.invoice \S+, attempt 1 is done/)
+})
+
+test('an API outlives connections that break under its transactions', { timeout: 90_000 }, async () => {
+  const { url: DATABASE_URL, pool } = await freshDatabase()
+  const api = startApp({ DATABASE_URL, ROLE: 'api' })
+  const url = await api.url()
+  const placed: string[] = []
+  let isOver = false
+  const clients = Array.from({ length: 8 }, async () => {
+    while (!isOver) {
+      const headers = { 'content-type': 'application/json' }
+      const response = await fetch(`${url}/orders`, { method: 'POST', headers, body: JSON.stringify(order) })
+      const body = (await response.json()) as { id: string }
+      if (response.status === 201) placed.push(body.id)
+    }
+  })
+  try {
+    for (let round = 1; round <= 6; round++) {
+      const before = placed.length
+      await until(`orders of round ${round}`, () => placed.length > before || undefined)
+      await until('connections of the API are broken', async () => {
+        const { rowCount } = await pool.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`,
+        )
+        return (rowCount ?? 0) > 0 || undefined
+      })
+    }
+  } finally {
+    isOver = true
+  }
+  await Promise.all(clients)
+  placed.push(await place(url))
+  const { rows } = await pool.query(
+    `SELECT count(orders.id)::int AS orders, count(job.id)::int AS jobs FROM unnest($1::uuid[]) AS placed (id)
+     LEFT JOIN orders USING (id) LEFT JOIN pgq.jobs AS job ON job.payload ->> 'orderId' = placed.id::text`,
+    [placed],
+  )
+  expect(rows).toEqual([{ orders: placed.length, jobs: placed.length }])
 })
 
 test('without a database the parts cannot meet', { timeout: 60_000 }, async () => {

@@ -358,9 +358,12 @@ test('Nest logs no error of its own for one that filters have only looked at', a
       throw new Error('lost')
     }
   }
+  const { options, pgq } = await freshSchema()
+  await startApp({ imports: [PgqModule.forRoot({ ...options, worker: true })], providers: [Failing] })
   Logger.overrideLogger({ log() {}, warn() {}, error: (...line: unknown[]) => logged.push(line) })
   try {
-    expect(await runIn(Failing, { to: 'Ada' })).toMatchObject({ status: 'failed', error: 'lost' })
+    const { id } = await pgq.enqueue(letters, { to: 'Ada' })
+    expect(await settled(pgq, id)).toMatchObject({ status: 'failed', error: 'lost' })
   } finally {
     Logger.overrideLogger(false)
   }

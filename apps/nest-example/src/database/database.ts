@@ -7,6 +7,8 @@ export class Database {
 
   private constructor(url: string, stopServer: () => Promise<void>) {
     this.pool = new pg.Pool({ connectionString: url })
+    // A connection may break at any time, also between two queries of a transaction: without a listener that would end the process.
+    this.pool.on('connect', (client) => client.on('error', () => {}))
     this.pool.on('error', (error) => console.error(`an idle connection broke: ${error.message}`))
     this.#stopServer = stopServer
   }
@@ -22,16 +24,17 @@ export class Database {
   /** Runs work in a transaction. Give `tx` to `enqueue` too, and the jobs commit with the rows. */
   async transaction<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
     const tx = await this.pool.connect()
+    let broken: Error | undefined
     try {
       await tx.query('BEGIN')
       const answer = await work(tx)
       await tx.query('COMMIT')
       return answer
     } catch (error) {
-      await tx.query('ROLLBACK').catch(() => {}) // the connection may be what broke
+      await tx.query('ROLLBACK').catch((failure: Error) => (broken = failure))
       throw error
     } finally {
-      tx.release()
+      tx.release(broken) // one that is broken does not go back into the pool
     }
   }
 
