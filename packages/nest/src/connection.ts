@@ -100,7 +100,7 @@ export class PgqConnection
       this.#calls = new EnhancedCalls(modules, config, settings.enhancers)
       for (const found of explore(this.#deps)) this.#take(found)
       const hosts = new Set([...this.#handlers.values()].map(({ found }) => found.module))
-      for (const module of hosts) beforeDestroy(module, () => this.drain())
+      beforeDestroy(hosts, () => this.drain())
       if (settings.worker && !this.#deps.isTest) this.#requireHandlers()
     })
   }
@@ -152,7 +152,11 @@ export class PgqConnection
     await this.#worker.start()
   }
 
-  /** After a start that failed, Nest calls no hooks that end things: all connections end here. */
+  /**
+   * After a start that failed, Nest calls no hooks that end things: all connections end here when it was one of them that failed. When
+   * something else does (a hook, a factory) nobody tells pgq: idle connections of its pool then close by themselves after ten seconds, and
+   * keep no process alive meanwhile.
+   */
   async #orClose(begin: () => Promise<void>): Promise<void> {
     try {
       await begin()

@@ -18,3 +18,17 @@ export function staticInstances(module: NestModule): object[] {
     .map((provider): unknown => provider.instance)
     .filter((instance) => typeof instance === 'object' && instance !== null)
 }
+
+/** Everything whose `onModuleDestroy` Nest calls with a module: also controllers, enhancers, middleware, and what is transient in something static. */
+export function destroyedWith(module: NestModule): object[] {
+  const { providers, controllers, injectables, middlewares } = module
+  const instances = [providers, controllers, injectables, middlewares]
+    .flatMap((wrappers): Provider[] => [...wrappers.values()])
+    .filter((wrapper) => !wrapper.isAlias)
+    .flatMap((wrapper): unknown[] => {
+      if (wrapper.isTransient) return wrapper.getStaticTransientInstances().map((one) => one?.instance)
+      return wrapper.isDependencyTreeStatic() ? [wrapper.instance] : []
+    })
+    .filter((instance): instance is object => typeof instance === 'object' && instance !== null)
+  return [...new Set(instances)]
+}

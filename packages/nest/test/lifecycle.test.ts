@@ -1,7 +1,10 @@
 import {
   Controller,
+  forwardRef,
   Global,
   Injectable,
+  Logger,
+  type MiddlewareConsumer,
   Module,
   type ModuleMetadata,
   type OnApplicationBootstrap,
@@ -9,10 +12,12 @@ import {
   type OnModuleDestroy,
   Post,
   Scope,
+  UseInterceptors,
 } from '@nestjs/common'
+import type { Observable } from 'rxjs'
 import { defineQueue, type Pgq, type PgqOptions } from '@pgq/core'
 import pg from 'pg'
-import { expect, inject, test } from 'vitest'
+import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import {
   getPgqToken,
   InjectJob,
@@ -156,6 +161,153 @@ for (const hook of ['onModuleDestroy', 'onApplicationShutdown'] as const) {
     }
   }
 }
+
+/** What a handler uses, and what closes it: everything that has hooks can be that. */
+class Resource {
+  isOpen = true
+  use(): void {
+    if (!this.isOpen) throw new Error('the resource is closed')
+  }
+}
+
+function closing(resource: Resource) {
+  @Injectable()
+  class Closing implements OnModuleDestroy {
+    intercept(_context: unknown, next: { handle(): Observable<unknown> }): Observable<unknown> {
+      return next.handle()
+    }
+    use(_request: unknown, _response: unknown, next: () => void): void {
+      next()
+    }
+    onModuleDestroy(): void {
+      resource.isOpen = false
+    }
+  }
+  return Closing
+}
+
+type Closing = ReturnType<typeof closing>
+
+/** Where the closing thing stands: around the processor, or in a module. */
+const stands: readonly (readonly [
+  string,
+  (closing: Closing, processor: new () => object) => new () => object,
+])[] = [
+  [
+    'an interceptor of the processor',
+    (Closes, processor) => {
+      UseInterceptors(Closes)(processor)
+      return featureModule({ providers: [processor] })
+    },
+  ],
+  [
+    'a controller of its module',
+    (Closes, processor) => {
+      Controller()(Closes)
+      return featureModule({ providers: [processor], controllers: [Closes] })
+    },
+  ],
+  [
+    'a middleware of its module',
+    (Closes, processor) => {
+      const module = featureModule({ providers: [processor] })
+      Object.assign(module.prototype as object, {
+        configure: (consumer: MiddlewareConsumer) => consumer.apply(Closes).forRoutes('*path'),
+      })
+      return module
+    },
+  ],
+  [
+    'something transient',
+    (Closes, processor) => {
+      Injectable({ scope: Scope.TRANSIENT })(Closes)
+      Reflect.defineMetadata('design:paramtypes', [Closes], processor)
+      return featureModule({ providers: [processor, Closes] })
+    },
+  ],
+  [
+    'a module that imports it in turn',
+    (Closes, processor) => {
+      const feature = featureModule({ providers: [processor] })
+      const database = featureModule({ providers: [Closes], imports: [forwardRef(() => feature)] })
+      Module({ providers: [processor], imports: [forwardRef(() => database)] })(feature)
+      return database
+    },
+  ],
+  [
+    'a module behind one that it imports',
+    (Closes, processor) => {
+      const feature = featureModule({ providers: [processor] })
+      const database = featureModule({ providers: [Closes], imports: [forwardRef(() => feature)] })
+      const between = featureModule({ imports: [database] })
+      Module({ providers: [processor], imports: [between] })(feature)
+      return database
+    },
+  ],
+]
+
+function featureModule(metadata: ModuleMetadata): new () => object {
+  class FeatureModule {}
+  Module(metadata)(FeatureModule)
+  return FeatureModule
+}
+
+for (const [where, build] of stands) {
+  test(`a draining handler can use what is closed by ${where}`, async () => {
+    const { options, pgq } = await freshSchema()
+    const resource = new Resource()
+    const [begun, gate] = [latch(), latch()]
+    @Processor(letters)
+    class LetterProcessor {
+      async process(): Promise<string> {
+        begun.open()
+        await gate.opened
+        resource.use()
+        return 'used'
+      }
+    }
+    const module = build(closing(resource), LetterProcessor)
+    const { app } = await startServer({ imports: [module, PgqModule.forRoot({ ...options, worker: true })] })
+    const { id } = await pgq.enqueue(letters, {})
+    await begun.opened
+    const { events } = app.get<Pgq>(getPgqToken())
+    const stopping = new Promise((resolve) => events.on('worker.stopping', resolve))
+    const closed = app.close()
+    await stopping
+    await new Promise((resolve) => setImmediate(resolve)) // hooks that don't wait have been called by now
+    expect(resource.isOpen).toBe(true)
+    gate.open()
+    await closed
+    expect(await pgq.get(id)).toMatchObject({ status: 'completed', result: 'used' })
+    expect(resource.isOpen).toBe(false)
+  })
+}
+
+test('a frozen provider with a hook is named, and the application works', async () => {
+  const { options, pgq } = await freshSchema()
+  class Frozen {
+    constructor() {
+      Object.freeze(this)
+    }
+    onModuleDestroy(): void {}
+  }
+  @Processor(letters)
+  class LetterProcessor {
+    process(): void {}
+  }
+  const warnings: string[] = []
+  const warn = vi
+    .spyOn(Logger.prototype, 'warn')
+    .mockImplementation((line: string) => void warnings.push(line))
+  onTestFinished(() => warn.mockRestore())
+  await startApp({
+    imports: [PgqModule.forRoot({ ...options, worker: true })],
+    providers: [LetterProcessor, { provide: Frozen, useValue: new Frozen() }],
+  })
+  expect(warnings).toEqual([expect.stringContaining('Frozen in AppModule is frozen')])
+  const { id } = await pgq.enqueue(letters, {})
+  expect((await settled(pgq, id)).status).toBe('completed')
+})
 
 test('a request that is under way may enqueue until the server has closed', async () => {
   const { options, pgq } = await freshSchema()
