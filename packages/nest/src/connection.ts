@@ -14,7 +14,6 @@ import {
   PgqError,
   type PgqEvents,
   type Worker,
-  type WorkerOptions,
 } from '@pgq/core'
 import { EnhancedCalls } from './enhancers.ts'
 import { logToNest } from './event-logger.ts'
@@ -24,6 +23,7 @@ import { callOf } from './job-call.ts'
 import { afterBootstrap, beforeDestroy } from './lifecycle.ts'
 import { isPerJob } from './nest-container.ts'
 import type { ConnectionSettings } from './pgq-module-options.ts'
+import { handlersFor, type WorkerSettings } from './worker-settings.ts'
 
 /** What a connection needs of Nest, and of the module. */
 export interface ConnectionDeps extends ExplorerDeps {
@@ -70,6 +70,12 @@ export class PgqConnection
     return this.#worker
   }
 
+  /** The largest payload, in bytes; undefined for the default, and for a `Pgq` that was made elsewhere. */
+  get maxPayloadBytes(): number | undefined {
+    const { source } = this.#deps.settings
+    return 'pgq' in source ? undefined : source.maxPayloadBytes
+  }
+
   /** The names of the queues that have a handler. */
   get queues(): readonly string[] {
     return [...this.#handlers.keys()]
@@ -81,12 +87,12 @@ export class PgqConnection
   }
 
   /**
-   * Makes a worker for all handlers.
+   * Makes a worker for all handlers, or for those that the settings name.
    * @throws PgqError INVALID_OPTION when there are none
    */
-  createWorker(options: WorkerOptions): Worker {
+  createWorker({ options, queues }: WorkerSettings): Worker {
     const handlers = [...this.#handlers.values()].map(({ handler }) => handler)
-    return this.pgq.createWorker(handlers, options)
+    return this.pgq.createWorker(handlersFor(handlers, { options, queues }), options)
   }
 
   onModuleInit(): void {
@@ -101,7 +107,7 @@ export class PgqConnection
       for (const found of explore(this.#deps)) this.#take(found)
       const hosts = new Set([...this.#handlers.values()].map(({ found }) => found.module))
       beforeDestroy(hosts, () => this.drain())
-      if (settings.worker && !this.#deps.isTest) this.#requireHandlers()
+      if (settings.worker && !this.#deps.isTest) this.#requireHandlers(settings.worker)
     })
   }
 
@@ -148,7 +154,7 @@ export class PgqConnection
     const { settings } = this.#deps
     if (this.#idleBecause !== undefined)
       return this.#logger.log(`${this.#title} has no worker in this process: ${this.#idleBecause}`)
-    this.#worker = this.createWorker(settings.worker ?? {})
+    this.#worker = this.createWorker(settings.worker ?? { options: {}, queues: undefined })
     await this.#worker.start()
   }
 
@@ -214,12 +220,17 @@ export class PgqConnection
     this.#offs.push(this.pgq.events.on(event, listen))
   }
 
-  #requireHandlers(): void {
+  /** What this process is to work on: what it was told, or else what `forFeature` says. */
+  #requireHandlers({ queues }: WorkerSettings): void {
+    const missing = [...(queues?.keys() ?? this.#handledHere())].find((name) => !this.#handlers.has(name))
+    if (missing !== undefined) throw handlerMissing(missing, this.#title)
+  }
+
+  *#handledHere(): Iterable<string> {
     for (const provider of this.#deps.discovery.getProviders()) {
       const feature: unknown = provider.instance
       if (!(feature instanceof FeatureQueues) || feature.connection !== this.name) continue
-      const missing = feature.handledHere.find((queue) => !this.#handlers.has(queue.name))
-      if (missing) throw handlerMissing(missing, this.#title)
+      for (const { name } of feature.handledHere) yield name
     }
   }
 
@@ -275,10 +286,10 @@ function isAbout(event: PgqEvents[keyof PgqEvents], { name }: AnyQueue): boolean
   return 'queue' in event && event.queue === name
 }
 
-function handlerMissing(queue: AnyQueue, title: string): PgqError {
+function handlerMissing(queue: string, title: string): PgqError {
   return new PgqError(
     'INVALID_OPTION',
-    `queue ${JSON.stringify(queue.name)} has no handler on ${title}: is the class with its @Processor or @Process in the providers of a module? ` +
+    `queue ${JSON.stringify(queue)} has no handler on ${title}: is the class with its @Processor or @Process in the providers of a module? ` +
       'In a process that only enqueues, set worker: false or PGQ_WORKER=0; for a queue that another application handles, ' +
       'PgqModule.forFeature([queue], { handledElsewhere: true })',
   )

@@ -43,6 +43,35 @@ export function declare<Kind extends DeclarationKind>(
   Reflect.defineMetadata(KEYS[kind], [...own, declaration], target)
 }
 
+/**
+ * Notes a declaration at a method of a class.
+ * @throws PgqError INVALID_OPTION where it could have no effect: on a static method, one named by a symbol, or something that is no method
+ */
+export function declareMethod<Kind extends DeclarationKind>(
+  kind: Kind,
+  where: string,
+  { target, name, descriptor }: { target: object; name: string | symbol; descriptor: PropertyDescriptor },
+  declaration: Declarations[Kind],
+): void {
+  const why = whyNot(target, name, descriptor)
+  if (why !== undefined) {
+    const owner = typeof target === 'function' ? target.name : target.constructor.name
+    throw new PgqError('INVALID_OPTION', `${where} stands on ${owner}.${String(name)}, ${why}`)
+  }
+  declare(kind, descriptor.value as object, declaration)
+}
+
+function whyNot(
+  target: object,
+  name: string | symbol,
+  descriptor: PropertyDescriptor | undefined,
+): string | undefined {
+  if (typeof target === 'function') return 'which is static: Nest has an instance, make it a method of that'
+  if (typeof name === 'symbol') return 'whose name is a symbol, which Nest does not see: give it a name'
+  if (typeof descriptor?.value !== 'function') return 'which is no method'
+  return undefined
+}
+
 /** What was declared at a class, or one that it extends, or at the function of a method. */
 export function declarationsOf<Kind extends DeclarationKind>(
   kind: Kind,

@@ -39,6 +39,7 @@ export function explore({ discovery, scanner }: ExplorerDeps): readonly AnyFound
     const type = typeOf(provider)
     if (provider.isAlias || !provider.host || !type) return []
     const found = declaredBy(type, scanner)
+    refuseHalfOverridden(type, scanner)
     if (found.some((one) => one.kind === 'handler')) requireEnhancers(type, provider, scanner)
     return found.map((one) => ({ ...one, provider, module: provider.host as NestModule }) as AnyFound)
   })
@@ -107,6 +108,34 @@ function refuseControllers(discovery: DiscoveryService, scanner: MetadataScanner
       `${declared.name} has a decorator of pgq, but ${type?.name} is a controller: move the method into a provider`,
     )
   }
+}
+
+/**
+ * A decorator stands on one method, and does not go over to the one that overrides it; nor do guards. Whether that was meant nobody can
+ * tell, and a queue that silently has no handler any more is the worse of both.
+ */
+function refuseHalfOverridden(type: Class, scanner: MetadataScanner): void {
+  for (const { name, method } of methodsOf(type, scanner)) {
+    if (isDeclared(method)) continue
+    let above = Object.getPrototypeOf(type.prototype) as Record<string, unknown> | null
+    while (above && above !== Object.prototype) {
+      const overridden = Object.getOwnPropertyDescriptor(above, name)?.value as unknown
+      if (typeof overridden === 'function' && isDeclared(overridden)) throw halfOverridden(type, name, above)
+      above = Object.getPrototypeOf(above) as Record<string, unknown> | null
+    }
+  }
+}
+
+function isDeclared(method: object): boolean {
+  return DECLARATION_KINDS.some((kind) => declarationsOf(kind, method).length > 0)
+}
+
+function halfOverridden(type: Class, name: string, base: object): PgqError {
+  return new PgqError(
+    'INVALID_OPTION',
+    `${type.name}.${name} overrides ${base.constructor.name}.${name}, which has a decorator of pgq, and has none itself: ` +
+      'decorate it as well, or give it another name',
+  )
 }
 
 /**

@@ -9,6 +9,7 @@ export type {
   PgqModuleOptions,
   PgqOptionsFactory,
 } from './pgq-module-options.ts'
+export type { PgqWorkerOptions, PgqWorkerQueue } from './worker-settings.ts'
 export { getPgqToken, getQueueToken } from './tokens.ts'
 
 // Enqueue

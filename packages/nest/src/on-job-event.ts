@@ -1,10 +1,26 @@
 import type { AnyQueue, PgqEventName, PgqEvents } from '@pgq/core'
 import { knownOptions } from '@pgq/core/options'
-import { checkQueue, declare } from './declarations.ts'
+import { checkQueue, declareMethod } from './declarations.ts'
+import { oneOf } from './one-of.ts'
 import { DEFAULT_CONNECTION } from './tokens.ts'
 
 /** The names of the events that are about jobs. */
 export type JobEventName = Extract<PgqEventName, `job.${string}`>
+
+/** All of them. The compiler sees to it that none is missing. */
+const JOB_EVENTS: { readonly [Name in JobEventName]: true } = {
+  'job.enqueued': true,
+  'job.started': true,
+  'job.completed': true,
+  'job.failed': true,
+  'job.dead': true,
+  'job.cancelled': true,
+  'job.snoozed': true,
+  'job.released': true,
+  'job.lost': true,
+  'job.stuck': true,
+  'job.rescued': true,
+}
 
 /** What a listener gets for an event: `JobEvent<'job.dead'>`. */
 export type JobEvent<Name extends JobEventName> = PgqEvents[Name]
@@ -37,9 +53,10 @@ export function OnJobEvent<Name extends JobEventName>(
   queue?: AnyQueue,
   options: OnJobEventOptions = {},
 ): OnJobEventDecorator<Name> {
+  oneOf('the event of @OnJobEvent', event, Object.keys(JOB_EVENTS) as Name[])
   if (queue !== undefined) checkQueue('@OnJobEvent', queue)
   knownOptions('@OnJobEvent', options, ['connection'])
   const { connection = DEFAULT_CONNECTION } = options
-  return (_target, _name, descriptor) =>
-    declare('listener', descriptor.value as object, { event, queue, connection })
+  return (target, name, descriptor) =>
+    declareMethod('listener', '@OnJobEvent', { target, name, descriptor }, { event, queue, connection })
 }

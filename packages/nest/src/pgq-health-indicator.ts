@@ -1,8 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { ModulesContainer } from '@nestjs/core'
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus'
-import { type AnyQueue, type Backlog, type Duration, durationMs } from '@pgq/core'
-import { knownOptions } from '@pgq/core/options'
+import {
+  type AnyQueue,
+  type Backlog,
+  type Duration,
+  durationMs,
+  ERROR_CODES,
+  isPgqError,
+  PgqError,
+} from '@pgq/core'
+import { assertQueue, knownOptions, show, textOption } from '@pgq/core/options'
 import { connectionOf, type PgqConnection } from './connection.ts'
 import { DEFAULT_CONNECTION } from './tokens.ts'
 
@@ -47,8 +55,8 @@ export class PgqHealthIndicator {
   }
 
   /**
-   * Looks at one connection. What is wrong with it is in the result.
-   * @throws PgqError INVALID_OPTION
+   * Looks at one connection. What is wrong with it is in the result, as a code: hosts and schemas are not told.
+   * @throws PgqError INVALID_OPTION, INVALID_QUEUE
    */
   async check<const Key extends string>(
     key: Key,
@@ -57,6 +65,7 @@ export class PgqHealthIndicator {
     knownOptions('PgqHealthIndicator.check', options, ['maxOldestDue', 'queues', 'connection', 'timeout'])
     const { maxOldestDue, queues, connection: name = DEFAULT_CONNECTION, timeout = '3s' } = options
     const limitMs = maxOldestDue === undefined ? undefined : durationMs('maxOldestDue', maxOldestDue)
+    if (queues !== undefined) checkQueues(queues)
     const timeoutMs = durationMs('timeout', timeout, { min: 1, max: 600_000 })
     const connection = connectionOf(this.#modules, name)
     const session = this.#service.check(key)
@@ -69,13 +78,32 @@ export class PgqHealthIndicator {
       const behind = await within(timeoutMs, waitingFor(connection, limitMs, queues))
       return behind.length === 0 ? session.up<Details>({ worker }) : degraded(session, worker, behind)
     } catch (error) {
-      return session.down<Details>({
-        worker,
-        message: error instanceof Error ? error.message : String(error),
-      })
+      return session.down<Details>({ worker, message: publicMessage(error) })
     }
   }
 }
+
+/** Health routes are often open to all, and messages name hosts and schemas. The code and what it means is what may be told. */
+function publicMessage(error: unknown): string {
+  if (error instanceof TooLate) return error.message
+  if (!isPgqError(error)) return 'the database cannot be asked'
+  return Object.hasOwn(ERROR_CODES, error.code) ? `${error.code}: ${ERROR_CODES[error.code]}` : error.code
+}
+
+/** Tells a mistake in `queues` before anything is asked. */
+function checkQueues(queues: unknown): void {
+  if (!Array.isArray(queues))
+    throw new PgqError(
+      'INVALID_OPTION',
+      `queues is ${show(queues)}: it must be a list of queues or their names`,
+    )
+  for (const queue of queues as unknown[]) {
+    if (typeof queue === 'string') textOption('a queue of queues', queue, 200)
+    else assertQueue(queue)
+  }
+}
+
+class TooLate extends Error {}
 
 type Session<Key extends string> = ReturnType<typeof HealthIndicatorService.prototype.check<Key>>
 
@@ -107,7 +135,7 @@ function degraded<Key extends string>(
 async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`the database did not answer within ${ms} ms`)), ms)
+    timer = setTimeout(() => reject(new TooLate(`the database did not answer within ${ms} ms`)), ms)
   })
   try {
     return await Promise.race([answer, late])

@@ -1,6 +1,8 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common'
-import { type Logger, type Pgq, PgqError, type PgqOptions, type WorkerOptions } from '@pgq/core'
+import { type Logger, type Pgq, PgqError, type PgqOptions } from '@pgq/core'
 import { knownOptions } from '@pgq/core/options'
+import { oneOf } from './one-of.ts'
+import { type PgqWorkerOptions, type WorkerSettings, workerSettings } from './worker-settings.ts'
 
 /** Which guards, interceptors, pipes and filters a job passes. */
 export type Enhancers = 'local' | 'all' | 'none'
@@ -13,7 +15,7 @@ export interface PgqModuleOptions extends PgqOptions {
    * Whether this process works on jobs, and how. The environment variable `PGQ_WORKER=0` (or `false`) wins: it turns the worker off.
    * @default true, but false when NODE_ENV is `test`
    */
-  readonly worker?: boolean | Omit<WorkerOptions, 'signals'>
+  readonly worker?: boolean | PgqWorkerOptions
   /**
    * At the start: `check` refuses to start when the schema is missing or of another version, `auto` creates it or brings it
    * up to date, `off` does not look.
@@ -61,7 +63,7 @@ export interface ConnectionSettings {
   /** What to make the `Pgq` from, or the one that was given. */
   readonly source: PgqOptions | { readonly pgq: Pgq }
   /** Undefined when this process does no work, and `idleBecause` says why. */
-  readonly worker: Omit<WorkerOptions, 'signals'> | undefined
+  readonly worker: WorkerSettings | undefined
   readonly idleBecause: string
   readonly migrate: 'check' | 'auto' | 'off'
   readonly enhancers: Enhancers
@@ -101,28 +103,14 @@ function workerSetting(
 ): Pick<ConnectionSettings, 'worker' | 'idleBecause'> {
   const isObject = typeof worker === 'object' && worker !== null
   if (!isObject) oneOf('worker', worker, [true, false, undefined])
-  if (isObject && 'signals' in worker) {
-    throw new PgqError(
-      'INVALID_OPTION',
-      'worker.signals is not for Nest, which stops the worker itself: call app.enableShutdownHooks()',
-    )
-  }
-  const options = isObject ? worker : {}
+  const settings = workerSettings(isObject ? worker : {}) // also where none starts: a process of another kind may be the first to look
   if (/^(0|false|off|no)$/i.test(env['PGQ_WORKER'] ?? '')) return idle(`PGQ_WORKER is ${env['PGQ_WORKER']}`)
   if (worker === false) return idle('worker is false')
   if (worker === undefined && env['NODE_ENV'] === 'test')
     return idle('NODE_ENV is test, and worker is not set')
-  return { worker: options, idleBecause: '' }
+  return { worker: settings, idleBecause: '' }
 }
 
 function idle(idleBecause: string): Pick<ConnectionSettings, 'worker' | 'idleBecause'> {
   return { worker: undefined, idleBecause }
-}
-
-function oneOf<T>(option: string, value: T, allowed: readonly T[]): T {
-  if (allowed.includes(value)) return value
-  throw new PgqError(
-    'INVALID_OPTION',
-    `${option} is ${JSON.stringify(value)}: it must be one of ${allowed.map((one) => JSON.stringify(one)).join(', ')}`,
-  )
 }

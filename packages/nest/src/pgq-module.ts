@@ -63,6 +63,7 @@ export class PgqModule {
    * @throws PgqError INVALID_OPTION; at the start as `forRoot`
    */
   static forRootAsync(options: PgqModuleAsyncOptions): DynamicModule {
+    knownOptions('PgqModule.forRootAsync', options, ASYNC_OPTIONS)
     const { name, isGlobal, imports, ...how } = options
     return rootModule({ name, isGlobal }, imports ?? [], (provide) => settingsProviders(provide, how))
   }
@@ -92,6 +93,8 @@ export class PgqModule {
     }
   }
 }
+
+const ASYNC_OPTIONS = ['name', 'isGlobal', 'imports', 'inject', 'useFactory', 'useClass', 'useExisting']
 
 /** What `forFeature` returns is one of these. It has no state. */
 @Module({})
@@ -218,7 +221,11 @@ function clientProvider(queue: AnyQueue, connection: string): Provider {
     useFactory: (modules: ModulesContainer, visible?: Pgq) => {
       const host = [...modules.values()].find((module) => module.hasProvider(token))
       if (!visible && !host) throw connectionMissing(queue, connection)
-      return new QueueClient(queue, () => visible ?? (host?.getProviderByKey<Pgq>(token).instance as Pgq))
+      return new QueueClient(queue, () => {
+        const pgq = visible ?? host?.getProviderByKey<Pgq | null>(token).instance
+        if (!pgq) throw connectionNotReady(queue, connection)
+        return pgq
+      })
     },
   }
 }
@@ -229,5 +236,13 @@ function connectionMissing({ name }: AnyQueue, connection: string): PgqError {
     'INVALID_OPTION',
     `PgqModule.forFeature([${name}]) needs the connection ${JSON.stringify(connection)}, and there is none: ` +
       `import PgqModule.forRoot(${is || '…'}) in the root module`,
+  )
+}
+
+function connectionNotReady({ name }: AnyQueue, connection: string): PgqError {
+  return new PgqError(
+    'INVALID_OPTION',
+    `the client of queue ${JSON.stringify(name)} was used before its connection ${JSON.stringify(connection)} was ready: ` +
+      'use it from onModuleInit on, or let forRoot be global (isGlobal)',
   )
 }

@@ -14,6 +14,7 @@ import {
   type PgqEventName,
   type ResultOf,
 } from '@pgq/core'
+import { knownOptions, readPayload } from '@pgq/core/options'
 import { connectionOf, type PgqConnection } from './connection.ts'
 import type { JobRecordOf } from './queue-client.ts'
 import { DEFAULT_CONNECTION } from './tokens.ts'
@@ -60,10 +61,9 @@ export class PgqTester {
   }
 
   /** The jobs of a queue, whatever has become of them, in the order in which they were enqueued. */
-  async enqueued<Q extends AnyQueue>(
-    queue: Q,
-    { connection = DEFAULT_CONNECTION }: OfConnection = {},
-  ): Promise<JobRecordOf<Q>[]> {
+  async enqueued<Q extends AnyQueue>(queue: Q, options: OfConnection = {}): Promise<JobRecordOf<Q>[]> {
+    knownOptions('PgqTester.enqueued', options, ['connection'])
+    const { connection = DEFAULT_CONNECTION } = options
     const { pgq } = connectionOf(this.#modules, connection)
     const jobs: JobRecordOf<Q>[] = []
     let cursor: string | undefined
@@ -79,16 +79,17 @@ export class PgqTester {
    * Runs the handler of a queue for a payload, once, without a worker and without a job in the database: through its guards,
    * interceptors, pipes and filters, with the payload as the database would have given it back. A transactional
    * handler has a real transaction, which commits if it returns.
-   * @throws PgqError INVALID_OPTION without a handler; INVALID_PAYLOAD
+   * @throws PgqError INVALID_OPTION without a handler; INVALID_PAYLOAD, PAYLOAD_TOO_LARGE as `enqueue`
    */
   async run<Q extends AnyQueue>(
     queue: Q,
     payload: InputOf<Q>,
     options: RunOptions = {},
   ): Promise<RunOutcome<ResultOf<Q>>> {
+    knownOptions('PgqTester.run', options, ['connection', 'attempt', 'metadata', 'signal'])
     const connection = connectionOf(this.#modules, options.connection ?? DEFAULT_CONNECTION)
     const handler = handlerOf(connection, queue)
-    const job = jobOf(queue, await storedPayload(queue, payload), options)
+    const job = jobOf(queue, await readPayload(queue, payload, connection.maxPayloadBytes), options)
     const progress: Json[] = []
     const ctx: JobContext = {
       signal: options.signal ?? new AbortController().signal,
@@ -110,7 +111,9 @@ export class PgqTester {
    * enqueue is worked as well.
    * @throws PgqError INVALID_OPTION when the connection has no handlers
    */
-  async drain({ connection = DEFAULT_CONNECTION }: OfConnection = {}): Promise<DrainReport> {
+  async drain(options: OfConnection = {}): Promise<DrainReport> {
+    knownOptions('PgqTester.drain', options, ['connection'])
+    const { connection = DEFAULT_CONNECTION } = options
     const { pgq, createWorker, queues } = partsOf(connectionOf(this.#modules, connection))
     const counts = { completed: 0, failed: 0, dead: 0, cancelled: 0, snoozed: 0 }
     const offs = (Object.keys(counts) as (keyof typeof counts)[]).map((name) =>
@@ -140,6 +143,13 @@ async function workUntilIdle(
   }
 }
 
+const WORKER_OF_A_DRAIN = {
+  name: 'PgqTester',
+  pollInterval: '20ms',
+  maintenance: false,
+  shutdownTimeout: '1h',
+} as const
+
 function partsOf(connection: PgqConnection): {
   pgq: Pgq
   createWorker: () => ReturnType<PgqConnection['createWorker']>
@@ -147,13 +157,7 @@ function partsOf(connection: PgqConnection): {
 } {
   return {
     pgq: connection.pgq,
-    createWorker: () =>
-      connection.createWorker({
-        name: 'PgqTester',
-        pollInterval: '20ms',
-        maintenance: false,
-        shutdownTimeout: '1h',
-      }),
+    createWorker: () => connection.createWorker({ options: WORKER_OF_A_DRAIN, queues: undefined }),
     queues: connection.queues,
   }
 }
@@ -164,23 +168,6 @@ function handlerOf(connection: PgqConnection, queue: AnyQueue): Handler {
   throw new PgqError(
     'INVALID_OPTION',
     `queue ${JSON.stringify(queue.name)} has no handler here: is its class in the providers, and was app.init() called?`,
-  )
-}
-
-/** What the schema makes of the payload after its way through the database. */
-async function storedPayload(queue: AnyQueue, payload: unknown): Promise<unknown> {
-  const stored: unknown = JSON.parse(JSON.stringify(payload) ?? 'null')
-  const answer = await queue.payload['~standard'].validate(stored)
-  if (!answer.issues) return answer.value
-  const issues = answer.issues.map(({ message, path = [] }) => ({
-    path: ['$', ...path.map((part) => String(typeof part === 'object' ? part.key : part))].join('.'),
-    message,
-  }))
-  const [first] = issues
-  throw new PgqError(
-    'INVALID_PAYLOAD',
-    `the payload for queue ${JSON.stringify(queue.name)} is refused at ${first?.path}: ${first?.message}`,
-    { issues },
   )
 }
 

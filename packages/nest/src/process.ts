@@ -7,7 +7,7 @@ import type {
   TransactionalJobContext,
 } from '@pgq/core'
 import { knownOptions } from '@pgq/core/options'
-import { checkHandler, declare } from './declarations.ts'
+import { checkHandler, declareMethod } from './declarations.ts'
 import { DEFAULT_CONNECTION } from './tokens.ts'
 
 /** How a method handles the jobs of its queue. */
@@ -47,6 +47,8 @@ export function Process<Q extends AnyQueue>(
   knownOptions('@Process', options, ['concurrency', 'transactional', 'connection'])
   const { connection = DEFAULT_CONNECTION, ...handler } = options
   checkHandler('@Process', queue, handler)
-  return (_target, _name, descriptor) =>
-    declare('handler', descriptor.value as object, { queue, connection, options: handler })
+  return (target, name, descriptor) => {
+    const declaration = { queue, connection, options: handler }
+    declareMethod('handler', '@Process', { target, name, descriptor }, declaration)
+  }
 }

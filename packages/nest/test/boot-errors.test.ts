@@ -1,7 +1,7 @@
 import { Controller, Get, Injectable, Module, Scope, UseGuards } from '@nestjs/common'
 import { defineQueue } from '@pgq/core'
 import { expect, test } from 'vitest'
-import { InjectQueue, OnJobEvent, PgqModule, Process, Processor } from '../src/index.ts'
+import { InjectQueue, OnJobEvent, PgqModule, Process, Processor, QueueClient } from '../src/index.ts'
 import { freshSchema, unmigratedSchema } from './support/fresh-schema.ts'
 import { startApp, startError } from './support/start-app.ts'
 
@@ -136,11 +136,6 @@ test('options of createPgq that are wrong keep the application from starting', a
   const misspelt = { ...options, shema: 'x' } as typeof options
   expect((await startError({ imports: [PgqModule.forRoot(misspelt)] })).message).toContain('"shema"')
   expect(() => PgqModule.forRoot({ ...options, pgq })).toThrow('has no option "connectionString"')
-  const worker = await startError({
-    imports: [PgqModule.forRoot({ ...options, worker: { concurrency: 0 } })],
-    providers: [LetterProcessor],
-  })
-  expect(worker.message).toContain('concurrency is 0')
 })
 
 test('a schema that is missing, and the way out', async () => {
@@ -204,4 +199,102 @@ test('a stand-in for a processor that has no such method', async () => {
     providers: [{ provide: LetterProcessor, useValue: {} }],
   })
   expect(error.message).toContain('LetterProcessor.process in AppModule handles letter, and it is no method')
+})
+
+test('a decorator of pgq where it could have no effect', async () => {
+  const { options } = await freshSchema()
+  expect(() => {
+    class Chores {
+      @Process(letters)
+      static deliver(): void {}
+    }
+    return Chores
+  }).toThrow('@Process stands on Chores.deliver, which is static')
+  const secret = Symbol('deliver')
+  expect(() => {
+    class Chores {
+      @OnJobEvent('job.dead')
+      [secret](): void {}
+    }
+    return Chores
+  }).toThrow('@OnJobEvent stands on Chores.Symbol(deliver), whose name is a symbol')
+  expect(() => OnJobEvent('job.ded' as 'job.dead')).toThrow('the event of @OnJobEvent is "job.ded"')
+
+  @Injectable()
+  class Express extends Postman {
+    override deliver(): void {}
+  }
+  const error = await startError({ imports: [PgqModule.forRoot(options)], providers: [Express] })
+  expect(error).toMatchObject({ code: 'INVALID_OPTION' })
+  expect(error.message).toContain('Express.deliver overrides Postman.deliver, which has a decorator of pgq')
+
+  @Injectable()
+  class Careful extends Postman {
+    @Process(letters)
+    override deliver(): void {}
+  }
+  await startApp({ imports: [PgqModule.forRoot(options)], providers: [Careful] })
+})
+
+test('options that forRootAsync does not have', () => {
+  const misspelt = { useFactory: () => ({}), schema: 'jobs' } as object
+  expect(() => PgqModule.forRootAsync(misspelt)).toThrow('PgqModule.forRootAsync has no option "schema"')
+  expect(() => PgqModule.forRootAsync(undefined as never)).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTION' }),
+  )
+})
+
+test('options of the worker are looked at where none starts', async () => {
+  const { options } = await freshSchema()
+  const forRoot = (worker: object) => () => PgqModule.forRoot({ ...options, worker })
+  expect(forRoot({ concurrency: 0 })).toThrow('concurrency is 0')
+  expect(forRoot({ concurency: 3 })).toThrow('has no option "concurency"')
+  expect(forRoot({ lease: '1ms' })).toThrow('lease is "1ms"')
+  expect(forRoot({ queues: [] })).toThrow('for none at all, set worker: false')
+  expect(forRoot({ queues: 'mail' })).toThrow('worker.queues is "mail"')
+  expect(forRoot({ queues: [{ queue: 'mail', concurrency: 0 }] })).toThrow('concurrency is 0')
+  expect(forRoot({ queues: [{ queue: 'mail', limit: 1 }] })).toThrow('has no option "limit"')
+  expect(forRoot({ queues: [undefined] })).toThrow(expect.objectContaining({ code: 'INVALID_QUEUE' }))
+  const before = process.env['PGQ_WORKER']
+  process.env['PGQ_WORKER'] = '0'
+  try {
+    const useFactory = () => ({ ...options, worker: { concurency: 3 } as object })
+    const error = await startError({ imports: [PgqModule.forRootAsync({ useFactory })] })
+    expect(error.message).toContain('has no option "concurency"')
+  } finally {
+    if (before === undefined) delete process.env['PGQ_WORKER']
+    else process.env['PGQ_WORKER'] = before
+  }
+})
+
+test('a queue to work on that has no handler', async () => {
+  const { options } = await freshSchema()
+  const error = await startError({
+    imports: [PgqModule.forRoot({ ...options, worker: { queues: ['leter'] } })],
+    providers: [LetterProcessor],
+  })
+  expect(error.message).toContain('queue "leter" has no handler on the connection "default"')
+})
+
+test('a client that is used before its connection is ready', async () => {
+  const { options } = await freshSchema()
+  @Injectable()
+  class Eager {
+    constructor(@InjectQueue(letters) queue: QueueClient<typeof letters>) {
+      void queue.counts()
+    }
+  }
+  @Module({ imports: [PgqModule.forFeature([letters])], providers: [Eager] })
+  class FeatureModule {}
+  const useFactory = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return options
+  }
+  const error = await startError({
+    imports: [FeatureModule, PgqModule.forRootAsync({ isGlobal: false, useFactory })],
+  })
+  expect(error).toMatchObject({ code: 'INVALID_OPTION' })
+  expect(error.message).toContain(
+    'the client of queue "letter" was used before its connection "default" was ready',
+  )
 })

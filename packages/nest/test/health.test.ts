@@ -87,7 +87,17 @@ test('down when the schema is gone', async () => {
     status: 'error',
     details: { jobs: { status: 'down', worker: 'none' } },
   })
-  expect(health.details['jobs']?.['message']).toContain(schema)
+  expect(health.details['jobs']?.['message']).toBe('SCHEMA_MISSING: the pgq schema is not in this database')
+  expect(JSON.stringify(health)).not.toContain(schema)
+})
+
+test('down when the database is gone, without a word of where it was', async () => {
+  const connectionString = 'postgres://127.0.0.1:9/nothing'
+  const { ask } = await serve({ connectionString, migrate: 'off', logger: false }, {})
+  const health = await ask()
+  expect(health).toMatchObject({ http: 503, details: { jobs: { status: 'down', worker: 'none' } } })
+  expect(health.details['jobs']?.['message']).toMatch(/^DATABASE_UNAVAILABLE: /)
+  expect(JSON.stringify(health)).not.toContain('127.0.0.1')
 })
 
 test('down when the database does not answer in time', async () => {
@@ -128,6 +138,11 @@ test('options that are wrong', async () => {
   await expect(indicator.check('jobs', { connection: 'other' })).rejects.toThrow(
     'no connection "other": there is "default"',
   )
+  for (const queues of ['letter', [7], [undefined]]) {
+    await expect(indicator.check('jobs', { queues: queues as never })).rejects.toMatchObject({
+      code: expect.stringMatching(/^INVALID_/) as string,
+    })
+  }
   await expect(indicator.check('jobs', { maxOldest: 1 } as object)).rejects.toThrow(
     'has no option "maxOldest"',
   )

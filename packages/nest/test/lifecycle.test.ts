@@ -468,3 +468,44 @@ test.each([
     if (before['PGQ_WORKER'] === undefined) delete process.env['PGQ_WORKER']
   }
 })
+
+test('a process works only on the queues that it is told, and with the concurrency that it is told', async () => {
+  const { options, pgq } = await freshSchema()
+  const parcels = defineQueue('parcel')
+  const cards = defineQueue('card')
+  let [running, most] = [0, 0]
+  @Injectable()
+  class Post {
+    @Process(letters)
+    letter(): void {}
+    @Process(parcels, { concurrency: 10 })
+    async parcel(): Promise<void> {
+      most = Math.max(most, ++running)
+      await pgq.counts()
+      running--
+    }
+    @Process(cards)
+    card(): void {}
+  }
+  await startApp({
+    imports: [
+      PgqModule.forRoot({
+        ...options,
+        worker: { queues: [letters, { queue: 'parcel', concurrency: 2 }] },
+      }),
+      PgqModule.forFeature([letters, defineQueue('elsewhere')]), // not one of those
+    ],
+    providers: [Post],
+  })
+  const card = await pgq.enqueue(cards, {})
+  const jobs = [
+    await pgq.enqueue(letters, {}),
+    ...(await pgq.enqueueMany(
+      parcels,
+      Array.from({ length: 30 }, () => ({})),
+    )),
+  ]
+  for (const { id } of jobs) expect((await settled(pgq, id)).status).toBe('completed')
+  expect(most).toBe(2)
+  expect(await pgq.get(card.id)).toMatchObject({ status: 'pending', attempts: 0 })
+})

@@ -110,6 +110,35 @@ test('a run refuses what an enqueue would refuse, and a queue without a handler'
   )
 })
 
+test('a run takes what an enqueue takes, and hands over what a worker would', async () => {
+  const loose = defineQueue('loose')
+  @Processor(loose)
+  class Loose {
+    process(job: JobOf<typeof loose>): string {
+      return JSON.stringify(job.payload)
+    }
+  }
+  const { tester, pgq } = await testApp([Loose])
+  for (const payload of [{ text: 'a\0b' }, { n: Infinity }, 'x'.repeat(2_000_000), undefined]) {
+    const code = async (call: Promise<unknown>): Promise<unknown> =>
+      call.then(
+        () => 'taken',
+        (error: { code?: string }) => error.code,
+      )
+    const taken = await code(pgq.enqueue(loose, payload))
+    expect(await code(tester.run(loose, payload)), JSON.stringify(payload)?.slice(0, 40)).toBe(taken)
+  }
+})
+
+test('options that a tester does not have', async () => {
+  const { tester } = await testApp()
+  const misspelt = { conection: 'default' } as object
+  const no = 'has no option "conection"'
+  await expect(tester.run(invoices, { order: 'o_1' }, misspelt)).rejects.toThrow(no)
+  await expect(tester.drain(misspelt)).rejects.toThrow(no)
+  await expect(tester.enqueued(invoices, misspelt)).rejects.toThrow(no)
+})
+
 test('a transactional run commits when it returns, and rolls back when it throws', async () => {
   let table = ''
   @Processor(bookings, { transactional: true })
