@@ -117,9 +117,9 @@ test('an API outlives connections that break under its transactions', { timeout:
   const api = startApp({ DATABASE_URL, ROLE: 'api' })
   const url = await api.url()
   const placed: string[] = []
-  let isOver = false
+  const over = new AbortController()
   const clients = Array.from({ length: 8 }, async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const headers = { 'content-type': 'application/json' }
       const response = await fetch(`${url}/orders`, { method: 'POST', headers, body: JSON.stringify(order) })
       const body = (await response.json()) as { id: string }
@@ -139,7 +139,7 @@ test('an API outlives connections that break under its transactions', { timeout:
       })
     }
   } finally {
-    isOver = true
+    over.abort()
   }
   await Promise.all(clients)
   placed.push(await place(url))

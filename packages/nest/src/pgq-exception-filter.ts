@@ -3,6 +3,7 @@ import { isPgqError, type PgqError } from '@pgq/core'
 import { problemOf } from './problem.ts'
 
 /** Stands for every PgqError, of whichever copy of the package: Nest asks `instanceof`. */
+// oxlint-disable-next-line typescript/no-extraneous-class -- it has to be something that `instanceof` takes
 class AnyPgqError {
   static [Symbol.hasInstance](error: unknown): boolean {
     return isPgqError(error)

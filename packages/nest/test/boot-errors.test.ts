@@ -207,6 +207,7 @@ test('a decorator of pgq where it could have no effect', async () => {
     class Chores {
       @Process(letters)
       static deliver(): void {}
+      other(): void {}
     }
     return Chores
   }).toThrow('@Process stands on Chores.deliver, which is static')

@@ -475,7 +475,7 @@ test('a process works only on the queues that it is told, and with the concurren
   const cards = defineQueue('card')
   let [running, most] = [0, 0]
   @Injectable()
-  class Post {
+  class PostOffice {
     @Process(letters)
     letter(): void {}
     @Process(parcels, { concurrency: 10 })
@@ -495,7 +495,7 @@ test('a process works only on the queues that it is told, and with the concurren
       }),
       PgqModule.forFeature([letters, defineQueue('elsewhere')]), // not one of those
     ],
-    providers: [Post],
+    providers: [PostOffice],
   })
   const card = await pgq.enqueue(cards, {})
   const jobs = [

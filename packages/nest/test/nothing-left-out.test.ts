@@ -12,7 +12,7 @@ import {
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, ExternalContextCreator } from '@nestjs/core'
 import { defineQueue, type Job, type JobOf, type } from '@pgq/core'
 import { map, type Observable } from 'rxjs'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { InjectJob, PgqModule, Process, Processor } from '../src/index.ts'
 import { freshSchema } from './support/fresh-schema.ts'
 import { settled } from './support/settled.ts'
@@ -154,33 +154,39 @@ test('a guard on a method that a processor inherits, when Nest would leave it ou
   }
 })
 
-test('a processor under another token than its class, which not every Nest finds the guards of', async () => {
+@UseGuards(Nobody)
+@Processor(letters)
+class Guarded {
+  process(): void {}
+}
+
+/** The guard is known to the module, by another provider. */
+@UseGuards(Nobody)
+@Injectable()
+class Other {}
+
+const underAnotherToken = [Other, { provide: 'GUARDED', useClass: Guarded }]
+const creator = ExternalContextCreator.prototype as unknown as { getHostModuleKey?: unknown }
+
+test.runIf('getHostModuleKey' in creator)('a processor under another token has its guards', async () => {
   const { options, pgq } = await freshSchema()
-  @UseGuards(Nobody)
-  @Processor(letters)
-  class Guarded {
-    process(): void {}
-  }
-  @UseGuards(Nobody)
-  @Injectable()
-  class Other {}
-  const root = {
+  await startApp({
     imports: [PgqModule.forRoot({ ...options, worker: true })],
-    providers: [Other, { provide: 'GUARDED', useClass: Guarded }],
-  }
-  const prototype = ExternalContextCreator.prototype as unknown as { getHostModuleKey?: unknown }
-  const known = Object.getOwnPropertyDescriptor(prototype, 'getHostModuleKey')
-  if (known) {
-    await startApp(root)
-    const { id } = await pgq.enqueue(letters, { to: 'Ada' })
-    expect(await settled(pgq, id)).toMatchObject({ status: 'dead' })
-    delete prototype.getHostModuleKey // as in the versions before
-  }
-  try {
-    expect((await startError(root)).message).toContain('Guarded is provided under another token')
-  } finally {
-    if (known) Object.defineProperty(prototype, 'getHostModuleKey', known)
-  }
+    providers: underAnotherToken,
+  })
+  const { id } = await pgq.enqueue(letters, { to: 'Ada' })
+  expect(await settled(pgq, id)).toMatchObject({ status: 'dead' })
+})
+
+test('a processor under another token, on a Nest that does not find its guards', async () => {
+  const { options } = await freshSchema()
+  const newer = Object.getOwnPropertyDescriptor(creator, 'getHostModuleKey')
+  onTestFinished(() => {
+    if (newer) Object.defineProperty(creator, 'getHostModuleKey', newer)
+  })
+  delete creator.getHostModuleKey // as in the versions before
+  const error = await startError({ imports: [PgqModule.forRoot(options)], providers: underAnotherToken })
+  expect(error.message).toContain('Guarded is provided under another token')
 })
 
 test('a service with a method that enhancers have is no enhancer', async () => {

@@ -110,6 +110,14 @@ test('a run refuses what an enqueue would refuse, and a queue without a handler'
   )
 })
 
+/** What became of a call: the code of its error, if it has one. */
+function code(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => 'taken',
+    (error: { code?: string }) => error.code,
+  )
+}
+
 test('a run takes what an enqueue takes, and hands over what a worker would', async () => {
   const loose = defineQueue('loose')
   @Processor(loose)
@@ -120,11 +128,6 @@ test('a run takes what an enqueue takes, and hands over what a worker would', as
   }
   const { tester, pgq } = await testApp([Loose])
   for (const payload of [{ text: 'a\0b' }, { n: Infinity }, 'x'.repeat(2_000_000), undefined]) {
-    const code = async (call: Promise<unknown>): Promise<unknown> =>
-      call.then(
-        () => 'taken',
-        (error: { code?: string }) => error.code,
-      )
     const taken = await code(pgq.enqueue(loose, payload))
     expect(await code(tester.run(loose, payload)), JSON.stringify(payload)?.slice(0, 40)).toBe(taken)
   }

@@ -1,8 +1,12 @@
 import 'reflect-metadata'
-import { Injectable, Module } from '@nestjs/common'
+import { Controller, Get, Injectable, Module } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
+import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus'
+import { Test } from '@nestjs/testing'
 import type { JobOf, Pgq } from '@pgq/core'
-import { InjectPgq, InjectQueue, PgqModule, Processor, type QueueClient } from '@pgq/nest'
+import { InjectPgq, InjectQueue, PgqExceptionFilter, PgqModule, Processor, type QueueClient } from '@pgq/nest'
+import { PgqHealthIndicator } from '@pgq/nest/terminus'
+import { PgqTester, PgqTestingModule } from '@pgq/nest/testing'
 import { letters } from './queues.js'
 
 @Injectable()
@@ -39,13 +43,58 @@ class Office {
 @Module({ imports: [PgqModule.forFeature([letters])], providers: [Stationery, LetterProcessor, Office] })
 class LetterModule {}
 
+@Controller()
+class OfficeController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly jobs: PgqHealthIndicator,
+    @InjectPgq() private readonly pgq: Pgq,
+  ) {}
+
+  @Get('health')
+  @HealthCheck()
+  check(): Promise<unknown> {
+    return this.health.check([() => this.jobs.check('jobs', { maxOldestDue: '5m', queues: [letters] })])
+  }
+
+  @Get('nothing')
+  nothing(): Promise<unknown> {
+    return this.pgq.get('no-uuid')
+  }
+}
+
 /** Enqueues and processes in a Nest application, whose injection needs the metadata that the compiler emits. */
 export async function throughNest(connectionString: string): Promise<void> {
-  @Module({ imports: [PgqModule.forRoot({ connectionString, migrate: 'auto' }), LetterModule] })
+  @Module({
+    imports: [PgqModule.forRoot({ connectionString, migrate: 'auto' }), LetterModule, TerminusModule],
+    controllers: [OfficeController],
+    providers: [PgqHealthIndicator],
+  })
   class AppModule {}
 
-  const app = await NestFactory.createApplicationContext(AppModule, { logger: ['error', 'warn'] })
-  const letter = await app.get(Office).send('Bob')
+  const app = await NestFactory.create(AppModule, { logger: false })
+  app.useGlobalFilters(new PgqExceptionFilter())
+  await app.listen(0, '127.0.0.1')
+  const url = await app.getUrl()
+  expectEqual('the letter', await app.get(Office).send('Bob'), 'Dear Bob')
+  expectEqual('the health', (await fetch(`${url}/health`)).status, 200)
+  expectEqual('what is no id', (await fetch(`${url}/nothing`)).status, 400)
   await app.close()
-  if (letter !== 'Dear Bob') throw new Error(`the letter is ${JSON.stringify(letter)}`)
+  await throughItsTester(connectionString)
+}
+
+/** Runs a handler and a queue as tests of applications do. */
+async function throughItsTester(connectionString: string): Promise<void> {
+  const imports = [PgqModule.forRoot({ connectionString }), LetterModule, PgqTestingModule]
+  const module = await Test.createTestingModule({ imports }).compile()
+  await module.init()
+  const tester = module.get(PgqTester)
+  const outcome = await tester.run(letters, { name: 'Ada' })
+  expectEqual('the outcome', outcome.ok && outcome.result, 'Dear Ada')
+  expectEqual('the drain', (await tester.drain()).failed, 0)
+  await module.close()
+}
+
+function expectEqual(what: string, is: unknown, expected: unknown): void {
+  if (is !== expected) throw new Error(`${what} is ${JSON.stringify(is)}, not ${JSON.stringify(expected)}`)
 }
