@@ -6,9 +6,9 @@ export class EnqueueGuard {
   readonly #failures: { readonly error: unknown; readonly call: WatchedPromise<unknown> }[] = []
   #closed = false
 
-  /** The first failure, whether somebody heard of it or not: an object around it, because anything can be thrown. */
-  get failure(): { readonly error: unknown } | undefined {
-    return this.#failures[0]
+  /** The failures so far, whether somebody heard of them or not. */
+  get failures(): readonly unknown[] {
+    return this.#failures.map(({ error }) => error)
   }
 
   /** Begins an enqueue, unless the transaction has ended. Its failure is told to whoever awaits it, else by `flush`. */

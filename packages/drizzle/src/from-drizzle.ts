@@ -1,5 +1,6 @@
 import { PgqError, type Queryable } from '@pgq/core'
 import { show } from '@pgq/core/options'
+import { driverError, sqlStateOf } from './driver-error.ts'
 import { transactionStatus } from './transaction-status.ts'
 
 /**
@@ -8,6 +9,8 @@ import { transactionStatus } from './transaction-status.ts'
  */
 export interface DrizzleExecutor {
   execute(query: never): PromiseLike<unknown>
+  /** Tells it from a query, which has an `execute` too. */
+  transaction(work: never): Promise<unknown>
 }
 
 /** A finished statement where Drizzle expects one that it has to build. */
@@ -29,7 +32,7 @@ export function fromDrizzle(db: DrizzleExecutor): Queryable {
     new Promise((resolve, reject) => {
       send(db, finished(text, values)).then(
         (answer) => resolve({ rows: rowsOf(answer) }),
-        (error: unknown) => reject(driverError(error)),
+        (error: unknown) => reject(isConflict(error) ? error : driverError(error)),
       )
     })
   if (!isTransaction(db)) return { query, autocommit: true }
@@ -37,7 +40,7 @@ export function fromDrizzle(db: DrizzleExecutor): Queryable {
 }
 
 /** Whether it is a transaction; only those can be rolled back. */
-function isTransaction(db: object): boolean {
+export function isTransaction(db: object): boolean {
   return 'rollback' in db && typeof db.rollback === 'function'
 }
 
@@ -53,12 +56,16 @@ const send = (db: DrizzleExecutor, statement: Statement): PromiseLike<unknown> =
   db.execute(statement as never)
 
 function assertExecutor(db: unknown): asserts db is DrizzleExecutor {
-  if (typeof db === 'object' && db !== null && 'execute' in db && typeof db.execute === 'function') return
+  if (typeof db === 'object' && db !== null && isFunctionIn(db, 'execute') && isFunctionIn(db, 'transaction'))
+    return
   throw new PgqError(
     'INVALID_OPTION',
     `fromDrizzle was given ${show(db)}: pass the tx of db.transaction(async (tx) => …), or a Drizzle db for PostgreSQL`,
   )
 }
+
+const isFunctionIn = (object: object, name: string): boolean =>
+  typeof (object as Record<string, unknown>)[name] === 'function'
 
 /** node-postgres and PGlite answer with an object that has rows, postgres-js with the rows themselves. */
 function rowsOf(answer: unknown): unknown[] {
@@ -69,12 +76,7 @@ function rowsOf(answer: unknown): unknown[] {
 const withColumnNames = (row: object): object =>
   Object.fromEntries(Object.entries(row).map(([name, value]) => [name.toLowerCase(), value]))
 
-/**
- * What the driver said, from under Drizzle's "Failed query: …", which hides it and quotes the payload. Errors that a
- * retry of the transaction may solve stay as Drizzle's, as callers know them from their own statements.
- */
-function driverError(error: unknown): unknown {
-  if (!(error instanceof Error) || !('query' in error) || !(error.cause instanceof Error)) return error
-  const code: unknown = 'code' in error.cause ? error.cause.code : undefined
-  return typeof code === 'string' && /^(?:40...|25P02)$/.test(code) ? error : error.cause
+/** Errors that a retry of the transaction may solve stay as Drizzle's, as callers know them from their own statements. */
+function isConflict(error: unknown): boolean {
+  return sqlStateOf(error)?.startsWith('40') ?? false
 }

@@ -13,6 +13,7 @@ import {
 import { show } from '@pgq/core/options'
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
 import { driverClient } from './driver-client.ts'
+import { driverErrorWithFrames } from './driver-error.ts'
 import type { DrizzleDatabase, TransactionOf } from './drizzle-database.ts'
 import { TransactionClient } from './transaction-client.ts'
 
@@ -80,9 +81,13 @@ function inDrizzle<Db extends DrizzleDatabase, Result>(
   const client = new TransactionClient(ctx.tx)
   const made = db(client as unknown as NodePgClient)
   assertOn(client, made)
-  return made.transaction((tx: TransactionOf<Db>) =>
+  const ran = made.transaction((tx: TransactionOf<Db>) =>
     client.around(async () => run(withTransaction(ctx, tx))),
   ) as Promise<Result>
+  return ran.catch((error: unknown) => {
+    // Drizzle's error quotes the values of the query, and what a handler throws is stored with its job.
+    throw driverErrorWithFrames(error)
+  })
 }
 
 /** A Drizzle on another connection would write, commit, and know nothing of the job. */

@@ -1,22 +1,26 @@
 import { PgqError } from '@pgq/core'
 import { driverClient } from './driver-client.ts'
+import { sqlStateOf } from './driver-error.ts'
 import { type DrizzleExecutor, fromDrizzle } from './from-drizzle.ts'
 
 /**
  * Throws when a statement of the transaction has failed and the error was passed over. PostgreSQL answers the COMMIT of
  * such a transaction with ROLLBACK and no error, which node-postgres and PGlite don't look at.
- * @throws the failure of an enqueue, if it was one; PgqError DATABASE_REJECTED with SQLSTATE 25P02 else
+ * @throws the error of the enqueue that the database has refused, if it was one; PgqError DATABASE_REJECTED with SQLSTATE
+ * 25P02 else
  */
-export async function assertWhole(
-  tx: DrizzleExecutor,
-  failure: { readonly error: unknown } | undefined,
-): Promise<void> {
+export async function assertWhole(tx: DrizzleExecutor, failures: readonly unknown[]): Promise<void> {
   if (!(await isBroken(tx))) return
-  if (failure) throw failure.error
-  throw new PgqError(
+  // A payload that pgq has refused never came to the database, and has broken nothing.
+  throw failures.find((error) => sqlStateOf(error) !== undefined) ?? brokenTransaction('COMMIT')
+}
+
+/** The error of whoever comes after a statement that has failed. */
+export function brokenTransaction(doing: string, cause?: unknown): PgqError {
+  return new PgqError(
     'DATABASE_REJECTED',
-    'cannot COMMIT: a statement of the transaction has failed, so PostgreSQL rolls it back; run what may fail in a nested transaction',
-    { sqlState: '25P02' },
+    `cannot ${doing}: a statement of the transaction has failed, so PostgreSQL rolls it back; run what may fail in a nested transaction`,
+    { sqlState: '25P02', cause },
   )
 }
 

@@ -20,5 +20,5 @@ it('waits for what an enqueue leads to, and tells the first failure that nobody 
   const heard = guard.watch(() => Promise.reject(new Error('first')))
   await expect(heard).rejects.toThrow('first')
   await expect(guard.flush()).rejects.toThrow('second')
-  expect(guard.failure?.error).toEqual(new Error('first'))
+  expect(guard.failures).toEqual([new Error('first'), new Error('second')])
 })

@@ -7,6 +7,7 @@ import postgres from 'postgres'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fromDrizzle } from '../src/index.ts'
 import { DRIVERS, startDrivers } from './support/drivers.ts'
+import { texts } from './support/error-texts.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 
 // What every driver must do stands in contract.test.ts; here is what is Drizzle's own.
@@ -99,6 +100,20 @@ describe.each(DRIVERS)('errors on %s', (driver) => {
     expect(`${message} ${String(cause)}`).not.toContain('hunter2')
   })
 
+  it('say that a statement has failed before, and never the payload', async () => {
+    const { db, pgq } = await freshQueue(driver)
+    let told: unknown
+    const failing = db.transaction(async (tx) => {
+      await tx.execute('SELECT 1 / 0').catch(() => {})
+      const enqueue = pgq.enqueue(mail, { secret: 'hunter2' }, { tx: fromDrizzle(tx) })
+      await enqueue.catch((error: unknown) => (told = error))
+      await enqueue
+    })
+    const thrown: unknown = await failing.catch((error: unknown) => error)
+    expect(told).toMatchObject({ code: '25P02' })
+    for (const error of [told, thrown]) expect(texts(error)).not.toContain('hunter2')
+  })
+
   it('name the schema that is missing', async () => {
     const { db, pgq, schema, sql } = await freshQueue(driver)
     await sql(`DROP SCHEMA ${schema} CASCADE`)
@@ -131,6 +146,18 @@ it.each([postgres.camel, postgres.pascal, postgres.kebab])(
     expect(await enqueue()).toEqual({ id, deduplicated: true })
   },
 )
+
+it.each(DRIVERS)('a query that is being built on %s is no transaction', async (driver) => {
+  const { db, pgq, schema, payloads } = await freshQueue(driver)
+  const payments = pgSchema(schema).table('payments', { id: text('id') })
+  const select = db.select().from(payments)
+  for (const query of [select, select.prepare('one'), db.insert(payments).values({ id: 'p' })]) {
+    expect(() => fromDrizzle(query as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
+  }
+  const enqueue = () => pgq.enqueue(mail, 1, { tx: fromDrizzle(select as never) })
+  expect(enqueue).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
+  expect(await payloads()).toEqual([])
+})
 
 it.each([
   ['a pool', { query: () => {}, totalCount: 0 }],

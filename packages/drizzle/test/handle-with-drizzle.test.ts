@@ -90,6 +90,22 @@ describe('a handler with Drizzle', () => {
     expect(await entries()).toEqual([])
   })
 
+  it('stores the reason of a query that failed, and none of its values', async () => {
+    const { ledger, runOne: run } = await freshLedger()
+    const job = await run(
+      handler(async (tx) => {
+        await tx.insert(ledger).values({ id: 'hunter2', amount: 1 })
+        await tx.insert(ledger).values({ id: 'hunter2', amount: 1 })
+      }),
+    )
+    expect(job).toMatchObject({
+      status: 'dead',
+      error: expect.stringMatching(/^duplicate key value violates unique constraint "payments_pkey"/),
+      errors: [{ stack: expect.stringContaining('handle-with-drizzle.test') }, {}],
+    })
+    expect(JSON.stringify(job)).not.toMatch(/hunter2|Failed query/)
+  })
+
   it('succeeds in a later attempt with that attempt alone', async () => {
     const { ledger, runOne: run, entries } = await freshLedger()
     const job = await run(

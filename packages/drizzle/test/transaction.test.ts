@@ -1,9 +1,11 @@
 import { defineQueue, PgqError, type Pgq } from '@pgq/core'
+import { until } from '@pgq/test-support'
 import { integer, pgSchema, text } from 'drizzle-orm/pg-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { transaction, type TransactionJobs } from '../src/index.ts'
 import { DRIVERS, startDrivers } from './support/drivers.ts'
+import { texts } from './support/error-texts.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 
 const receipts = defineQueue('payment.receipt', { payload: z.object({ paymentId: z.string() }) })
@@ -105,6 +107,55 @@ describe.each(DRIVERS)('transaction on %s', (driver) => {
     await expect(failing).rejects.toSatisfy(
       (error: unknown) => JSON.stringify(error).match(/25P02|23505/) !== null,
     )
+    expect(await payloads()).toEqual([])
+  })
+
+  it('tells an enqueue of the statement that failed before it, and keeps the payload to itself', async () => {
+    const { db, pgq, schema, payloads } = await freshQueue(driver)
+    const payments = paymentsIn(schema)
+    await db.insert(payments).values({ id: 'p_1', amount: 1 })
+    const refused: unknown[] = []
+    const failing = transaction(pgq, db, async (tx, jobs) => {
+      await tx
+        .insert(payments)
+        .values({ id: 'p_1', amount: 1 })
+        .catch(() => {})
+      await jobs.enqueue(receipts, { paymentId: 'hunter2' }).catch((error: unknown) => refused.push(error))
+      await jobs.enqueueMany(receipts, [{ paymentId: 'hunter2' }])
+    })
+    refused.push(await failing.catch((error: unknown) => error))
+    for (const error of refused) {
+      expect(error).toMatchObject({ name: 'PgqError', code: 'DATABASE_REJECTED', sqlState: '25P02' })
+      expect(texts(error)).not.toContain('hunter2')
+    }
+    expect(refused).toHaveLength(2)
+    expect(await payloads()).toEqual([])
+  })
+
+  it('does not blame a payload that was refused for a statement that has failed', async () => {
+    const { db, pgq, schema } = await freshQueue(driver)
+    const payments = paymentsIn(schema)
+    await db.insert(payments).values({ id: 'p_1', amount: 1 })
+    const failing = transaction(pgq, db, async (tx, jobs) => {
+      await jobs.enqueue(receipts, { paymentId: 5 as never }).catch(() => {})
+      await tx
+        .insert(payments)
+        .values({ id: 'p_1', amount: 1 })
+        .catch(() => {})
+    })
+    await expect(failing).rejects.toSatisfy(
+      (error: unknown) => JSON.stringify(error).match(/25P02|23505/) !== null,
+    )
+  })
+
+  it('rejects an enqueue after the end that nobody awaits: the process hears of the job that it has lost', async () => {
+    const { db, pgq, payloads } = await freshQueue(driver)
+    const unhandled = unhandledRejections()
+    let late: TransactionJobs | undefined
+    await transaction(pgq, db, async (_tx, jobs) => void (late = jobs))
+    void late?.enqueue(receipts, { paymentId: 'late' })
+    await until('it is told', () => unhandled.length > 0)
+    expect(unhandled).toMatchObject([{ name: 'PgqError', code: 'TRANSACTION_CLOSED' }])
     expect(await payloads()).toEqual([])
   })
 

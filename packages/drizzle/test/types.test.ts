@@ -49,6 +49,10 @@ await onPostgresJs.transaction(async (tx) => (fromDrizzle(tx), tx.transaction(as
 await onPglite.transaction(async (tx) => (fromDrizzle(tx), tx.transaction(async (nested) => fromDrizzle(nested))))
 // @ts-expect-error a pool is no Drizzle
 fromDrizzle(new pg.Pool())
+// @ts-expect-error a query has an execute too
+fromDrizzle(onPg.select().from(payments))
+// @ts-expect-error and so has a prepared one
+fromDrizzle(onPostgresJs.select().from(payments).prepare('all'))
 
 // The jobs, and a join with a table.
 const [job] = await onPg.select().from(jobs)
