@@ -15,7 +15,7 @@ through the death of a worker, sends receipts, and joins the dead jobs with the 
   --json   print one JSON object instead of the story
   --help   print this
 
-It works in the database that DATABASE_URL names, in the schemas pgq and shop, and leaves there what it made; without
+It works in the database that DATABASE_URL names, in the schemas pgq and drizzle_shop, and leaves there what it made; without
 DATABASE_URL it starts a PostgreSQL of its own. Exit code 1: a payment was posted twice, by halves or not at all.
 `
 

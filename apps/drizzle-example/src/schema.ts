@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { bigint, integer, pgSchema, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 
 /** The tables of this application. Those of the queue stand in the schema `pgq`, which the queue migrates itself. */
-export const shop = pgSchema('shop')
+export const shop = pgSchema('drizzle_shop')
 
 /** Payments that were taken: one for each invoice. */
 export const payments = shop.table('payments', {

@@ -17,6 +17,7 @@ beforeAll(async () => {
   databaseUrl = url.href
   client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
+  await client.query('CREATE SCHEMA shop') // of the other examples, which may have the same DATABASE_URL
 })
 afterAll(async () => {
   await client.end()
@@ -36,7 +37,7 @@ test('what it says is what the database holds, on an empty one and a second time
     const outcome = JSON.parse(stdout)
     await compare(outcome)
     const [{ payments, postings, jobs }] = await rows(`
-      SELECT (SELECT count(*)::int FROM shop.payments) AS payments, (SELECT count(*)::int FROM shop.postings) AS postings,
+      SELECT (SELECT count(*)::int FROM drizzle_shop.payments) AS payments, (SELECT count(*)::int FROM drizzle_shop.postings) AS postings,
              (SELECT count(*)::int FROM pgq.jobs) AS jobs`)
     expect({ payments, postings, jobs }).toEqual({ payments: 5 * run, postings: 10 * run, jobs: 10 * run })
   }
@@ -62,7 +63,9 @@ async function compare(outcome: Record<string, any>): Promise<void> {
     jobsLeft: 0,
     paymentsLeft: 0,
   })
-  expect(await rows(`SELECT FROM shop.payments WHERE invoice LIKE $1`, [`${invoices[0]}-%`])).toEqual([])
+  expect(await rows(`SELECT FROM drizzle_shop.payments WHERE invoice LIKE $1`, [`${invoices[0]}-%`])).toEqual(
+    [],
+  )
 
   // Killed in its first attempt, and done in the second one, by another process: every posting is of that attempt.
   expect(crash).toMatchObject({
@@ -73,7 +76,7 @@ async function compare(outcome: Record<string, any>): Promise<void> {
   expect(ledger).toEqual({ postings: 10, balance: 0, duplicated: 0 })
   const postings = await rows(
     `SELECT posting.account, posting.amount_minor, posting.attempt, posting.job_id
-     FROM shop.postings AS posting JOIN shop.payments AS payment ON payment.id = posting.payment_id
+     FROM drizzle_shop.postings AS posting JOIN drizzle_shop.payments AS payment ON payment.id = posting.payment_id
      WHERE payment.invoice = $1 ORDER BY posting.account`,
     [crash.invoice],
   )
