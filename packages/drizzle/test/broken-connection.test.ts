@@ -83,6 +83,19 @@ describe('a pool whose connections break', () => {
     ])
   })
 
+  it('does not lend a connection again whose BEGIN is on its way still', async () => {
+    const { pgq, db, pool, sql, schema, proxy } = await behindProxy({ max: 1, query_timeout: 200 })
+    proxy.delayAt('begin', 1_000)
+    const late = transaction(pgq, db, async () => expect.unreachable())
+    await expect(late).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    const patient: pg.QueryConfig & { query_timeout: number } = {
+      text: `INSERT INTO ${schema}.payments VALUES ('next', 1)`,
+      query_timeout: 5_000,
+    }
+    await pool.query(patient)
+    expect(await sql(`SELECT id FROM ${schema}.payments`)).toEqual([{ id: 'next' }])
+  })
+
   it('is taken care of behind withReplicas, and with an own pool of one connection', async () => {
     const { pgq, db, proxy, payloads } = await behindProxy({ max: 1 })
     const replicated = withReplicas(db, [db])
@@ -169,13 +182,18 @@ describe('the error of a transaction', () => {
   })
 
   it('is no end of the process when a connection breaks that nobody of pgq listens to', async () => {
-    const { db, sql, databaseUrl, schema } = await behindProxy()
-    const apart = createPgq({ connectionString: databaseUrl, schema })
-    onTestFinished(() => apart.close())
+    const { pgq: apart, sql, databaseUrl } = await freshQueue('node-postgres')
+    const pool = new pg.Pool({ connectionString: databaseUrl })
+    pool.on('error', () => {})
+    onTestFinished(() => pool.end())
+    const db = drizzle({ client: pool })
     const failing = transaction(apart, db, async (tx) => {
       const { rows } = await tx.execute<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-      await sql(`SELECT pg_terminate_backend(${rows[0]?.pid}, 5000)`)
-      await new Promise((resolve) => setTimeout(resolve, 100)) // nothing is under way that would be told
+      // Nothing is under way that could be told.
+      const { client } = (tx as unknown as { _: { session: { client: pg.PoolClient } } })._.session
+      const ended = new Promise((resolve) => void client.once('end', resolve as () => void))
+      await sql(`SELECT pg_terminate_backend(${rows[0]?.pid})`)
+      await ended
       await apart.enqueue(mail, 1, { tx: fromDrizzle(tx) })
     })
     await expect(failing).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })

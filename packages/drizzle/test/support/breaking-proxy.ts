@@ -7,6 +7,8 @@ export interface BreakingProxy {
   readonly url: string
   /** From now on, breaks the connection that sends this, before the server hears of it; undefined lets all pass. */
   breakAt(text: string | undefined): void
+  /** From now on, lets the server wait for what a connection sends from this on, for so many ms. */
+  delayAt(text: string, ms: number): void
   /** How many connections it has broken. */
   broken(): number
 }
@@ -16,6 +18,7 @@ export async function breakingProxy(databaseUrl: string): Promise<BreakingProxy>
   const server = new URL(databaseUrl)
   const sockets = new Set<Socket>()
   let at: string | undefined
+  let delay: { readonly at: string; readonly ms: number } | undefined
   let broken = 0
   const proxy = createServer((near) => {
     const far = connect(Number(server.port), server.hostname)
@@ -25,9 +28,13 @@ export async function breakingProxy(databaseUrl: string): Promise<BreakingProxy>
     }
     sockets.add(near)
     near.on('data', (sent) => {
-      if (at === undefined || !sent.includes(at)) return void far.write(sent)
-      broken++
-      end()
+      if (at !== undefined && sent.includes(at)) {
+        broken++
+        end()
+      } else if (delay && sent.includes(delay.at)) {
+        near.pause()
+        setTimeout(() => (far.write(sent), near.resume()), delay.ms)
+      } else far.write(sent)
     })
     far.pipe(near)
     for (const socket of [near, far]) socket.on('error', end).on('close', end)
@@ -41,5 +48,10 @@ export async function breakingProxy(databaseUrl: string): Promise<BreakingProxy>
   const url = new URL(databaseUrl)
   url.hostname = '127.0.0.1'
   url.port = String((proxy.address() as AddressInfo).port)
-  return { url: url.href, breakAt: (text) => void (at = text), broken: () => broken }
+  return {
+    url: url.href,
+    breakAt: (text) => void (at = text),
+    delayAt: (text, ms) => void (delay = { at: text, ms }),
+    broken: () => broken,
+  }
 }
