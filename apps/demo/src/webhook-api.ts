@@ -1,5 +1,5 @@
-import { fromDrizzle } from '@pgq/drizzle'
-import { pgqMiddleware, problems } from '@pgq/express'
+import { transaction } from '@pgq/drizzle'
+import { problems } from '@pgq/express'
 import type { Pgq } from '@pgq/core'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import express, { type ErrorRequestHandler, type Express } from 'express'
@@ -35,7 +35,6 @@ export interface WebhookApiOptions {
 export function webhookApi({ pgq, db, beforeCommit }: WebhookApiOptions): Express {
   const app = express()
   app.disable('x-powered-by')
-  app.use(pgqMiddleware(pgq))
   // As text, whatever it claims to be: a provider's signature is over these bytes, and a broken body must be kept too.
   app.post('/webhooks/:provider', express.text({ type: () => true, limit: '1mb' }), async (req, res) => {
     const { provider, id, receivedAt, body } = delivery.parse({
@@ -44,12 +43,12 @@ export function webhookApi({ pgq, db, beforeCommit }: WebhookApiOptions): Expres
       receivedAt: req.get('webhook-received-at'),
       body: req.body ?? '',
     })
-    const job = await db.transaction(async (tx) => {
+    const job = await transaction(pgq, db, async (tx, jobs) => {
       const webhook = { id, provider, receivedAt, headers: req.headers, body }
       const [added] = await tx.insert(webhooks).values(webhook).onConflictDoNothing().returning()
       if (!added) return null
       const payload = { webhookId: id, provider, body }
-      const enqueued = await req.pgq.enqueue(paymentWebhooks, payload, { tx: fromDrizzle(tx) })
+      const enqueued = await jobs.enqueue(paymentWebhooks, payload)
       beforeCommit(id)
       return enqueued
     })
