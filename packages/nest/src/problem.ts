@@ -71,7 +71,8 @@ export function problemOf(error: PgqError): { problem: PgqProblem; retryAfter?: 
   if (!decision) return undefined
   const { retryAfter, ...said } = decision
   const name = said.status === 503 ? 'unavailable' : error.code.toLowerCase().replaceAll('_', '-')
-  const errors = error.issues?.map(({ path, message }) => ({ pointer: jsonPointer(path), detail: message }))
+  const issues = said.status < 500 ? error.issues : undefined
+  const errors = issues?.map(({ path, message }) => ({ pointer: jsonPointer(path), detail: message }))
   const problem = { type: `urn:problem-type:pgq:${name}`, ...said, ...(errors && { errors }) }
   return { problem, ...(retryAfter !== undefined && { retryAfter }) }
 }

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Inject, Param, Post } from '@nestjs/common'
+import { Body, Controller, Get, Param, Post } from '@nestjs/common'
 import { APP_FILTER } from '@nestjs/core'
 import { defineQueue, type Pgq, PgqError } from '@pgq/core'
 import pg from 'pg'
@@ -24,7 +24,6 @@ class Letters {
   constructor(
     @InjectQueue(letters) private readonly queue: QueueClient<typeof letters>,
     @InjectPgq() private readonly pgq: Pgq,
-    @Inject('ERROR') private readonly error: { code?: string },
   ) {}
 
   @Post()
@@ -39,7 +38,13 @@ class Letters {
 
   @Get('code/:code')
   fail(@Param('code') code: string): never {
-    throw Object.assign(new PgqError('INVALID_OPTION', 'a secret of the house'), { code, ...this.error })
+    const issues = [{ path: '$.secret', message: 'a secret of the house' }]
+    const error = new PgqError(
+      'INVALID_OPTION',
+      'a secret of the house',
+      code.startsWith('IDEM') ? {} : { issues },
+    )
+    throw Object.assign(error, { code })
   }
 
   @Get('other')
@@ -56,10 +61,7 @@ async function serve() {
       PgqModule.forFeature([letters]),
     ],
     controllers: [Letters],
-    providers: [
-      { provide: APP_FILTER, useClass: PgqExceptionFilter },
-      { provide: 'ERROR', useValue: {} },
-    ],
+    providers: [{ provide: APP_FILTER, useClass: PgqExceptionFilter }],
   })
   const ask = async (path: string, body?: object) => {
     const response = await fetch(`${url}${path}`, {
@@ -153,10 +155,7 @@ test('connections that break under requests are 503, and the next ones are serve
       PgqModule.forFeature([letters]),
     ],
     controllers: [Letters],
-    providers: [
-      { provide: APP_FILTER, useClass: PgqExceptionFilter },
-      { provide: 'ERROR', useValue: {} },
-    ],
+    providers: [{ provide: APP_FILTER, useClass: PgqExceptionFilter }],
   })
   const send = async (): Promise<number> => {
     const body = JSON.stringify({ to: 'Ada' })
