@@ -23,9 +23,11 @@ const layers = {
   worker: ['errors', 'runtime', 'retry', 'job', 'events', 'sql', 'store', 'notify'],
   maintenance: ['errors', 'runtime', 'retry', 'job', 'events', 'sql', 'store', 'notify'],
   log: ['events'],
+  http: ['errors'],
 }
 const grounded = Object.keys(layers)
 layers.pgq = grounded
+layers.problems = ['http']
 layers.options = ['errors', 'runtime', 'job']
 layers.index = [...grounded, 'pgq']
 

@@ -1,9 +1,10 @@
 import { type Duration, durationMs, type Pgq, type Worker } from '@pgq/core'
 import { knownOptions } from '@pgq/core/options'
+import { problemType } from '@pgq/core/problems'
 import { type RequestHandler, Router } from 'express'
 import { assertPgq } from './assert-pgq.ts'
 import { workersOption } from './list-options.ts'
-import { problemType, sendProblem } from './problem.ts'
+import { sendProblem } from './problem.ts'
 import { Readiness } from './readiness.ts'
 
 /** Options of `healthRouter`. */

@@ -16,7 +16,7 @@ export { jobView, type JobView } from './job-view.ts'
 
 // Errors
 export { problems, type ProblemsOptions } from './problems.ts'
-export type { Problem, ProblemIssue } from './problem.ts'
+export type { Problem, ProblemIssue } from '@pgq/core/problems'
 
 // The process
 export { healthRouter, type HealthOptions } from './health-router.ts'

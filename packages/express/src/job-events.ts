@@ -1,9 +1,10 @@
 import { hasEnded, isPgqError, type JobRecord, type Pgq } from '@pgq/core'
+import { problemType } from '@pgq/core/problems'
 import type { Request, Response } from 'express'
 import { EventStream, openStream } from './event-stream.ts'
 import { versionOf } from './job-view.ts'
 import { type Lifecycle, lifecycleOf } from './lifecycle.ts'
-import { problemType, sendProblem } from './problem.ts'
+import { sendProblem } from './problem.ts'
 
 /** How progress is streamed. */
 export interface JobEventsSettings {

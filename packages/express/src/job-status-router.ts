@@ -1,12 +1,12 @@
 import { type Duration, durationMs, hasEnded, isPgqError, type JobRecord, type Pgq } from '@pgq/core'
 import { functionOption, integerOption, knownOptions } from '@pgq/core/options'
+import { type Problem, problemOf, problemType } from '@pgq/core/problems'
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import { assertPgq } from './assert-pgq.ts'
 import { JobEvents } from './job-events.ts'
 import { jobView } from './job-view.ts'
 import { retryAfterSeconds } from './retry-after.ts'
-import { type Problem, problemType, sendProblem } from './problem.ts'
-import { problemOfPgqError } from './problem-types.ts'
+import { sendProblem } from './problem.ts'
 
 /** Options of `jobStatusRouter`. */
 export interface JobStatusOptions {
@@ -128,7 +128,7 @@ function wasRunning(before: JobRecord, after: JobRecord): boolean {
 
 /** What is no id is answered here, whether or not the application has `problems()`. */
 function toProblem(error: unknown): Problem {
-  if (isPgqError(error, 'INVALID_ID')) return problemOfPgqError(error).problem
+  if (isPgqError(error, 'INVALID_ID')) return problemOf(error).problem
   throw error
 }
 

@@ -1,10 +1,10 @@
 import { isPgqError, PgqError } from '@pgq/core'
 import { functionOption, knownOptions } from '@pgq/core/options'
+import { type Problem, problemOf, problemType } from '@pgq/core/problems'
 import type { ErrorRequestHandler, Request } from 'express'
 import { isDatabaseTrouble } from './database-trouble.ts'
 import { isKeyError } from './idempotency/key-error.ts'
-import { type Problem, problemType, sendProblem } from './problem.ts'
-import { problemOfPgqError } from './problem-types.ts'
+import { sendProblem } from './problem.ts'
 
 /** Options of `problems`. */
 export interface ProblemsOptions {
@@ -37,7 +37,7 @@ export function problems(options: ProblemsOptions = {}): ErrorRequestHandler {
   knownOptions('problems', options, ['onError'])
   const tell = functionOption('onError', options.onError ?? ((error: unknown) => console.error(error)))
   return (error: unknown, req, res, next) => {
-    const found = problemOf(error)
+    const found = answerTo(error)
     if (found && found.problem.status >= 500) tell(error, req)
     // A response that has begun can only be broken off, which is what Express does with it.
     if (!found || res.headersSent) return next(error)
@@ -47,13 +47,13 @@ export function problems(options: ProblemsOptions = {}): ErrorRequestHandler {
 
 const UNAVAILABLE = new PgqError('DATABASE_UNAVAILABLE', 'said by a driver')
 
-function problemOf(error: unknown): { problem: Problem; retryAfter: number | undefined } | undefined {
-  if (isPgqError(error)) return problemOfPgqError(error)
+function answerTo(error: unknown): { problem: Problem; retryAfter: number | undefined } | undefined {
+  if (isPgqError(error)) return problemOf(error)
   if (isKeyError(error)) return { problem: error.problem, retryAfter: undefined }
   const known = bodyProblem(error) ?? inflateProblem(error) ?? pathProblem(error)
   if (known) return { problem: known, retryAfter: undefined }
   // As if the statement had been one of pgq's.
-  return isDatabaseTrouble(error) ? problemOfPgqError(UNAVAILABLE) : undefined
+  return isDatabaseTrouble(error) ? problemOf(UNAVAILABLE) : undefined
 }
 
 function bodyProblem(error: unknown): Problem | undefined {

@@ -5,8 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, inject, test, vi } from 'vitest'
 import { z } from 'zod'
 import { pgqMiddleware, problems, type ProblemsOptions } from '../src/index.ts'
-import { jsonPointer } from '../src/json-pointer.ts'
-import { PROBLEMS_BY_CODE, problemOfPgqError } from '../src/problem-types.ts'
+import { jsonPointer, problemOf, PROBLEMS_BY_CODE } from '@pgq/core/problems'
 import { freshQueue } from './support/fresh-queue.ts'
 import { appWith, bodyOf, serve, type Served } from './support/serve.ts'
 
@@ -60,7 +59,7 @@ test.for(Object.keys(ERROR_CODES) as PgqErrorCode[])(
 
 test('a code that this package does not know yet is an error of the server', () => {
   const error = new PgqError('NEW_IN_2030' as PgqErrorCode, 'something')
-  expect(problemOfPgqError(error)).toEqual({
+  expect(problemOf(error)).toEqual({
     problem: { type: 'urn:problem-type:pgq:internal-error', status: 500, title: 'Internal error' },
     retryAfter: undefined,
   })

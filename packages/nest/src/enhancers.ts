@@ -1,7 +1,8 @@
 import { type ArgumentsHost, ForbiddenException } from '@nestjs/common'
 import { ApplicationConfig, ExternalContextCreator, type ModulesContainer } from '@nestjs/core'
 import { type AnyQueue, DeadJob, type Job, type JobContext } from '@pgq/core'
-import { isAbort, isEnding } from './endings.ts'
+import { endingOf } from '@pgq/core/options'
+import { isAbort } from './abort.ts'
 import { PerJobEnhancers } from './per-job-enhancers.ts'
 import type { Enhancers } from './pgq-module-options.ts'
 
@@ -82,7 +83,7 @@ export class EnhancedCalls {
         return await guarded(job, ctx)
       } catch (error) {
         failures.set(job, { error })
-        if (isEnding(error) || isAbort(error, ctx)) return undefined // these are no errors, and no business of filters
+        if (endingOf(error) !== undefined || isAbort(error, ctx)) return undefined // these are no errors, and no business of filters
         throw error
       }
     }

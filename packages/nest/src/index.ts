@@ -18,7 +18,7 @@ export { type JobRecordOf, QueueClient, type QueuePage } from './queue-client.ts
 
 // Answer
 export { PgqExceptionFilter } from './pgq-exception-filter.ts'
-export type { PgqProblem } from './problem.ts'
+export type { Problem as PgqProblem } from '@pgq/core/problems'
 
 // Process
 export {

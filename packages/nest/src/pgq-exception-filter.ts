@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger } from '@nestjs/common'
 import { isPgqError, type PgqError } from '@pgq/core'
-import { problemOf } from './problem.ts'
+import { problemOf } from '@pgq/core/problems'
 
 /** Stands for every PgqError, of whichever copy of the package: Nest asks `instanceof`. */
 // oxlint-disable-next-line typescript/no-extraneous-class -- it has to be something that `instanceof` takes
@@ -34,21 +34,20 @@ export class PgqExceptionFilter implements ExceptionFilter<PgqError> {
   catch(error: PgqError, host: ArgumentsHost): void {
     if (host.getType() !== 'http') throw error
     const response = host.switchToHttp().getResponse<HttpResponse>()
-    const found = problemOf(error)
-    if (!found || found.problem.status >= 500) this.#logger.error(error.message, error.stack)
+    const { problem, retryAfter } = problemOf(error)
+    if (problem.status >= 500) this.#logger.error(error.message, error.stack)
     if (response.headersSent || response.sent) throw error // it can only be broken off
-    if (found?.retryAfter !== undefined) response.header('Retry-After', String(found.retryAfter))
-    const { status, type, body } = found
-      ? { status: found.problem.status, type: 'application/problem+json', body: found.problem }
-      : {
-          status: 500,
-          type: 'application/json; charset=utf-8',
-          body: { statusCode: 500, message: 'Internal server error' },
-        }
+    if (retryAfter !== undefined) response.header('Retry-After', String(retryAfter))
+    const [type, body] = problem.status === 500 ? NESTS_OWN : (['application/problem+json', problem] as const)
     response
-      .status(status)
+      .status(problem.status)
       .header('Cache-Control', 'no-store')
       .header('Content-Type', type)
       .send(JSON.stringify(body))
   }
 }
+
+const NESTS_OWN = [
+  'application/json; charset=utf-8',
+  { statusCode: 500, message: 'Internal server error' },
+] as const

@@ -1,4 +1,4 @@
-import { type Problem, problemType } from '../problem.ts'
+import { type Problem, problemType } from '@pgq/core/problems'
 
 /** A request was refused for its `Idempotency-Key`, or for a body that a key can't be bound to. `problems()` answers with 400 or 415; nothing was done. */
 export class IdempotencyKeyError extends Error {

@@ -1,13 +1,5 @@
 import type { JobContext } from '@pgq/core'
 
-/** The brand of `SnoozeJob`, `RetryJob`, `CancelJob` and `DeadJob`, by which core tells them, of whichever copy of it they are. */
-const ENDING = Symbol.for('pgq.ending')
-
-/** Whether something thrown ends the attempt in another way than failing. */
-export function isEnding(thrown: unknown): boolean {
-  return reads(thrown, (object) => ENDING in object)
-}
-
 /** Whether something thrown is the attempt's own signal, as it is or as what was waited for put it. */
 export function isAbort(thrown: unknown, { signal }: JobContext): boolean {
   if (!signal.aborted) return false

@@ -1,4 +1,4 @@
-import { type PgqError, type PgqErrorCode } from '@pgq/core'
+import type { PgqError, PgqErrorCode } from '../errors.ts'
 import { jsonPointer } from './json-pointer.ts'
 import { type Problem, problemType } from './problem.ts'
 
@@ -18,7 +18,7 @@ const BUSY: ProblemDecision = { status: 503, title: 'Temporarily unavailable', r
 const NOT_READY: ProblemDecision = { status: 503, title: 'Temporarily unavailable', retryAfter: 10 }
 
 /**
- * What is answered for each error of `@pgq/core`. Details are our own sentences: messages of errors may hold SQL, and names
+ * What is answered over HTTP for each error of pgq. Details are our own sentences: messages of errors may hold SQL, and names
  * that are no business of the client.
  */
 export const PROBLEMS_BY_CODE: { readonly [Code in PgqErrorCode]: ProblemDecision } = {
@@ -71,7 +71,7 @@ export const PROBLEMS_BY_CODE: { readonly [Code in PgqErrorCode]: ProblemDecisio
 }
 
 /** The problem of an error of pgq, with the seconds after which to try again, if that helps. */
-export function problemOfPgqError(error: PgqError): { problem: Problem; retryAfter: number | undefined } {
+export function problemOf(error: PgqError): { problem: Problem; retryAfter: number | undefined } {
   // A newer core may know codes that this package doesn't.
   const known: ProblemDecision | undefined = PROBLEMS_BY_CODE[error.code]
   const { retryAfter, ...said } = known ?? OURS
