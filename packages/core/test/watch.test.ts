@@ -157,3 +157,11 @@ test('a watch that waits can be ended by whoever holds it', async () => {
   stream.destroy()
   await new Promise((resolve) => stream.once('close', resolve))
 })
+
+test('a watch that was made before its pgq was closed, and begins after, is over at once', async () => {
+  const { pgq } = await freshQueue()
+  const { id } = await pgq.enqueue(queue, {})
+  const watch = pgq.watch(id)
+  await pgq.close()
+  await expect(watch.next()).rejects.toThrow(coded('CLOSED'))
+})

@@ -84,6 +84,7 @@ export function connectionSettings(
       `the options of PgqModule are ${String(options)}: they must be an object`,
     )
   }
+  knownOptions('PgqModule.forRoot', options, [...OWN_OPTIONS, ...CORE_OPTIONS])
   const { pgq, worker, migrate = 'check', enhancers = 'local', logger = true, ...core } = options
   if (pgq !== undefined) knownOptions('PgqModule, when it is given a pgq,', core, OWN_OPTIONS)
   return {
@@ -96,6 +97,15 @@ export function connectionSettings(
 }
 
 const OWN_OPTIONS = ['pgq', 'worker', 'migrate', 'enhancers', 'logger']
+/** Those of `createPgq`, all of them: the compiler sees to it. */
+const CORE_OPTIONS = Object.keys({
+  connectionString: true,
+  connection: true,
+  pool: true,
+  schema: true,
+  maxPayloadBytes: true,
+  retention: true,
+} satisfies Record<keyof PgqOptions, true>)
 
 function workerSetting(
   worker: PgqModuleOptions['worker'],

@@ -31,6 +31,7 @@ export class Watcher {
   readonly #reader: JobReader
   readonly #watches = new Set<Watch>()
   readonly #loop: Loop
+  #isClosed = false
 
   constructor(deps: { database: Database; tables: Tables; events: Events }) {
     this.#database = deps.database
@@ -68,6 +69,8 @@ export class Watcher {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<JobRecord, undefined, undefined> {
     signal?.throwIfAborted()
+    // It may have been made long before anybody asks it for the first sight.
+    if (this.#isClosed) throw closed()
     const abort = (): void => watch.fail(signal?.reason)
     signal?.addEventListener('abort', abort, { once: true })
     this.#add(watch)
@@ -84,7 +87,8 @@ export class Watcher {
 
   /** Ends every watch with an error. */
   async close(): Promise<void> {
-    for (const watch of this.#watches) watch.fail(new PgqError('CLOSED', 'this pgq was closed'))
+    this.#isClosed = true
+    for (const watch of this.#watches) watch.fail(closed())
     this.#watches.clear()
     await this.#loop.stop()
   }
@@ -121,3 +125,5 @@ export class Watcher {
     for (const watch of changed) watch.show(versions.get(watch.id) ?? null, jobsById.get(watch.id))
   }
 }
+
+const closed = (): PgqError => new PgqError('CLOSED', 'this pgq was closed')

@@ -73,7 +73,7 @@ export const PROBLEMS_BY_CODE: { readonly [Code in PgqErrorCode]: ProblemDecisio
 /** The problem of an error of pgq, with the seconds after which to try again, if that helps. */
 export function problemOf(error: PgqError): { problem: Problem; retryAfter: number | undefined } {
   // A newer core may know codes that this package doesn't.
-  const known: ProblemDecision | undefined = PROBLEMS_BY_CODE[error.code]
+  const known = Object.hasOwn(PROBLEMS_BY_CODE, error.code) ? PROBLEMS_BY_CODE[error.code] : undefined
   const { retryAfter, ...said } = known ?? OURS
   const type = said === OURS ? 'internal-error' : nameOf(error.code, said)
   const errors = error.issues?.map(({ path, message }) => ({ pointer: jsonPointer(path), detail: message }))
