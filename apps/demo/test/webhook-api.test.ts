@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   beforeCommit = () => {}
-  await pool.query('TRUNCATE pgq_demo_shop.webhooks CASCADE; DELETE FROM pgq_demo.jobs_live')
+  await pool.query('TRUNCATE pgq_demo_shop.webhooks CASCADE; DELETE FROM pgq_demo.jobs')
 })
 
 afterAll(async () => {

@@ -125,7 +125,7 @@ export function transactionContract(
 
     test('what the database refuses is an error with its SQLSTATE, and leaves nothing', async () => {
       const { pgq, driver, jobs, quoted } = stage
-      await driver.db.query(`ALTER TABLE ${quoted}.jobs_live ADD CONSTRAINT modest CHECK (priority < 9)`)
+      await driver.db.query(`ALTER TABLE ${quoted}.jobs_waiting ADD CONSTRAINT modest CHECK (priority < 9)`)
       const refused = driver.transaction(async (tx) => {
         await pgq.enqueue(letters, 1, { tx })
         await pgq.enqueue(letters, 2, { tx, priority: 9 })
@@ -134,7 +134,7 @@ export function transactionContract(
         expect.objectContaining({ code: 'DATABASE_REJECTED', sqlState: '23514' }),
       )
       expect(await jobs()).toEqual([])
-      await driver.db.query(`ALTER TABLE ${quoted}.jobs_live DROP CONSTRAINT modest`)
+      await driver.db.query(`ALTER TABLE ${quoted}.jobs_waiting DROP CONSTRAINT modest`)
     })
 
     test('in a transaction that has failed, the error is the one that retry logic looks for', async () => {

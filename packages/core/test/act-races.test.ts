@@ -33,10 +33,9 @@ async function whileHeld<T>(
 }
 
 const claimBy = (client: pg.PoolClient, schema: string, workerId: string) =>
-  client.query(
-    `UPDATE ${schema}.jobs_live SET status = 'processing', fence = fence + 1, attempts = 1, locked_by = $1`,
-    [workerId],
-  )
+  client.query(`SELECT FROM ${schema}.claim_jobs($1::uuid, '{mail}', '{10}', '{-32768}', '{-Infinity}')`, [
+    workerId,
+  ])
 
 test('of a cancel and a completion at the same time one wins, and both know which', async () => {
   const fresh = await freshQueue()
@@ -119,7 +118,7 @@ test('a job whose progress is being written at that moment is cancelled all the 
   await worker.claim('mail')
   const cancelled = await whileHeld(
     fresh,
-    (client) => client.query(`UPDATE ${schema}.jobs_live SET progress = '50'`),
+    (client) => client.query(`UPDATE ${schema}.jobs_processing SET progress = '50'`),
     () => pgq.cancel(id),
   )
   expect(cancelled).toBe(1)
@@ -133,11 +132,25 @@ test('a waiting job that somebody changes at that moment is made due all the sam
   const { id } = await pgq.enqueue(mail, 1, { delay: '1h' })
   const retried = await whileHeld(
     fresh,
-    (client) => client.query(`UPDATE ${schema}.jobs_live SET priority = 5`),
+    (client) => client.query(`UPDATE ${schema}.jobs_waiting SET priority = 5`),
     () => pgq.retry(id),
   )
   expect(retried).toBe(1)
   expect(await worker.claim('mail')).toMatchObject([{ id, priority: 5 }])
+})
+
+test('a job that is claimed at that moment is cancelled all the same', async () => {
+  const fresh = await freshQueue()
+  const { pgq, schema } = fresh
+  const worker = await stillWorker(fresh)
+  const { id } = await pgq.enqueue(mail, 1)
+  const cancelled = await whileHeld(
+    fresh,
+    (client) => claimBy(client, schema, worker.id),
+    () => pgq.cancel(id),
+  )
+  expect(cancelled).toBe(1)
+  expect(await pgq.get(id)).toMatchObject({ status: 'cancelled', attempts: 1 })
 })
 
 test('a filter by status means the status at the time of the change', async () => {
@@ -164,7 +177,7 @@ test('a delete of dead jobs does not take one that is redriven at that moment', 
     fresh,
     // It becomes a deadlock, which the delete is to notice and to solve by trying again: the other one looks much later.
     (client) =>
-      client.query(`SET LOCAL deadlock_timeout = '30s'; LOCK TABLE ${schema}.jobs_live IN SHARE MODE`),
+      client.query(`SET LOCAL deadlock_timeout = '30s'; LOCK TABLE ${schema}.jobs_waiting IN SHARE MODE`),
     () => pgq.delete({ status: 'dead' }),
     (client) => client.query(`UPDATE ${schema}.jobs SET status = 'pending'`),
   )

@@ -33,10 +33,10 @@ test('the backlog of a queue is the age of its oldest due job, whatever its prio
 
 test('it costs the same whatever the backlog, by statistics of an empty table too', async () => {
   const { databaseUrl, schema, sql } = await freshQueue()
-  await sql(`ALTER TABLE ${schema}.jobs_live SET (autovacuum_enabled = off)`)
-  await sql(`ANALYZE ${schema}.jobs_live`)
+  await sql(`ALTER TABLE ${schema}.jobs_waiting SET (autovacuum_enabled = off)`)
+  await sql(`ANALYZE ${schema}.jobs_waiting`)
   await sql(
-    `INSERT INTO ${schema}.jobs_live (queue_name, priority, scheduled_for)
+    `INSERT INTO ${schema}.jobs_waiting (queue_name, priority, scheduled_for)
      SELECT 'q' || n % 5, n % 3, now() + (n % 7 - 3) * interval '1 h' FROM generate_series(1, 30000) AS n`,
   )
   const { client } = await openSession(databaseUrl)

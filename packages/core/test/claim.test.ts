@@ -86,7 +86,7 @@ test.for(Object.entries(planSettings))(
     const wanted = names.map((queue, i) => ({ queue, limit: 3 + i, floor: undefined }))
     const claimed = await jobs.claim(session, { workerId, wanted })
     const inTable = await sql(
-      `SELECT queue_name, count(*)::int AS n FROM ${schema}.jobs_live WHERE locked_by = $1 GROUP BY 1 ORDER BY 1`,
+      `SELECT queue_name, count(*)::int AS n FROM ${schema}.jobs_processing WHERE locked_by = $1 GROUP BY 1 ORDER BY 1`,
       [workerId],
     )
     expect(claimed).toHaveLength(7)
@@ -148,7 +148,7 @@ test('a row that somebody holds is passed over without waiting', async () => {
   const queue = defineQueue('held')
   const [first, second] = await pgq.enqueueMany(queue, [1, 2])
   await other.client.query('BEGIN')
-  await other.client.query(`SELECT FROM ${schema}.jobs_live WHERE id = $1 FOR UPDATE`, [first?.id])
+  await other.client.query(`SELECT FROM ${schema}.jobs_waiting WHERE id = $1 FOR UPDATE`, [first?.id])
   expect((await claim(session, workerId, 'held', 5)).map(({ id }) => id)).toEqual([second?.id])
   await other.client.query('COMMIT')
   expect((await claim(session, workerId, 'held', 5)).map(({ id }) => id)).toEqual([first?.id])

@@ -87,7 +87,7 @@ test('suspects that wait for their turn are not in the hand of the worker that r
   await until(
     'the others are not claimed',
     async () => {
-      const held = await sql(`SELECT id FROM ${schema}.jobs_live WHERE status = 'processing'`)
+      const held = await sql(`SELECT id FROM ${schema}.jobs_processing WHERE status = 'processing'`)
       return held.length === 1 && held[0].id === started[0]
     },
     3_000,
@@ -107,7 +107,7 @@ test('a suspect does not begin before what has ended is settled', async () => {
   const unsettled: number[] = []
   const handler = handle(queue, async () => {
     // Read while this one runs: nothing else may still be in the name of the worker.
-    const held = await sql(`SELECT id FROM ${schema}.jobs_live WHERE status = 'processing'`)
+    const held = await sql(`SELECT id FROM ${schema}.jobs_processing WHERE status = 'processing'`)
     unsettled.push(held.length)
   })
   await work(pgq, [handler], { pollInterval: 50 })

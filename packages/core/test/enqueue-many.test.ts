@@ -13,7 +13,7 @@ const coded = (code: string) => expect.objectContaining({ name: 'PgqError', code
 
 /** Refuses one payload in the database, as a constraint that somebody added would: no check of ours sees it coming. */
 const poison = (schema: string): string =>
-  `ALTER TABLE ${schema}.jobs_live ADD CONSTRAINT no_poison CHECK (payload <> '"poison"')`
+  `ALTER TABLE ${schema}.jobs_waiting ADD CONSTRAINT no_poison CHECK (payload <> '"poison"')`
 
 /** A pool that counts the statements it is given. */
 function countingPool(): { pool: pg.Pool; statements: string[] } {

@@ -309,7 +309,9 @@ test.each([queue, slowly])('what commits by itself may say so, and takes jobs of
 test('many jobs through what commits by itself are all there or none', async () => {
   const fresh = await freshQueue()
   const tx: Queryable = { query: (text, values) => fresh.pool.query(text, values), autocommit: true }
-  await fresh.sql(`ALTER TABLE ${fresh.schema}.jobs_live ADD CHECK (payload ->> 'n' IS DISTINCT FROM '5999')`)
+  await fresh.sql(
+    `ALTER TABLE ${fresh.schema}.jobs_waiting ADD CHECK (payload ->> 'n' IS DISTINCT FROM '5999')`,
+  )
   const payloads = Array.from({ length: 6_000 }, (_, n) => ({ n }))
   await expect(fresh.pgq.enqueueMany(queue, payloads, { tx })).rejects.toThrow(coded('DATABASE_REJECTED'))
   expect(await jobs(fresh)).toBe(0)

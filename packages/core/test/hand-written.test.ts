@@ -11,7 +11,7 @@ const queue = defineQueue('mail')
 
 /** A job in the given status, as the package itself would have left it there. */
 async function jobIn(fresh: FreshQueue, status: JobStatus): Promise<string> {
-  const { pgq, sql, schema } = fresh
+  const { pgq } = fresh
   const { id } = await pgq.enqueue(queue, 1, { maxAttempts: 2 })
   if (status === 'pending') return id
   if (status === 'cancelled') {
@@ -27,16 +27,13 @@ async function jobIn(fresh: FreshQueue, status: JobStatus): Promise<string> {
   if (status === 'dead') await worker.store.settleEnded(worker.database, [{ ...claim, status, error }])
   if (status === 'failed')
     await worker.store.settleWaiting(worker.database, [{ ...claim, status, delayMs: 3_600_000, error }])
-  if (status === 'blocked')
-    await sql(`UPDATE ${schema}.jobs SET status = 'blocked', attempts = 0 WHERE id = $1`, [id])
   return id
 }
 
 const partitionOf: { readonly [Status in JobStatus]: RegExp } = {
-  blocked: /^jobs_live$/,
-  pending: /^jobs_live$/,
-  processing: /^jobs_live$/,
-  failed: /^jobs_live$/,
+  pending: /^jobs_waiting$/,
+  processing: /^jobs_processing$/,
+  failed: /^jobs_waiting$/,
   completed: /^jobs_completed_20\d{6}$/,
   dead: /^jobs_dead$/,
   cancelled: /^jobs_dead$/,

@@ -196,6 +196,6 @@ test('a page that is exactly full has no cursor behind it when nothing follows',
   expect((await pgq.list({ limit: 1 })).cursor).toBe(page.jobs[0]?.id)
 })
 
-test('there are seven statuses', () => {
-  expect(JOB_STATUSES).toHaveLength(7)
+test('there are six statuses', () => {
+  expect(JOB_STATUSES).toHaveLength(6)
 })

@@ -15,7 +15,7 @@ async function through(): Promise<{ pgq: Pgq; proxy: Proxy }> {
   return { pgq, proxy }
 }
 
-const CLAIM = /SET status = 'processing'/
+const CLAIM = /claim_jobs\(/
 
 test('a job whose claim was made and whose answer was lost is run all the same, by the worker that lives on', async () => {
   const { pgq, proxy } = await through()
@@ -40,7 +40,7 @@ interface Case {
 const cases: Record<string, Case> = {
   completed: {
     run: () => {},
-    sent: /DELETE FROM/,
+    sent: /settle_completed\(/,
     told: 'job.completed',
     after: { status: 'completed', attempts: 1, errors: [] },
   },
@@ -48,7 +48,7 @@ const cases: Record<string, Case> = {
     run: () => {
       throw new Error('no')
     },
-    sent: /SET status = \$4/,
+    sent: /settle_waiting\(/,
     told: 'job.failed',
     after: { status: 'failed', attempts: 1, error: 'no' },
   },
@@ -57,7 +57,7 @@ const cases: Record<string, Case> = {
     run: () => {
       throw new Error('no')
     },
-    sent: /DELETE FROM/,
+    sent: /settle_ended\(/,
     told: 'job.dead',
     after: { status: 'dead', attempts: 1, error: 'no' },
   },
@@ -65,7 +65,7 @@ const cases: Record<string, Case> = {
     run: () => {
       throw new SnoozeJob('1h')
     },
-    sent: /SET status = \$4/,
+    sent: /settle_waiting\(/,
     told: 'job.snoozed',
     after: { status: 'pending', attempts: 0 },
   },

@@ -12,7 +12,7 @@ async function delayOf(id: string): Promise<number> {
   const rows = await until('the attempt has failed', async () => {
     const found = await sql(
       `SELECT date_part('epoch', scheduled_for - (errors -> -1 ->> 'at')::timestamptz) * 1000 AS ms
-       FROM ${schema}.jobs_live WHERE id = $1 AND status = 'failed'`,
+       FROM ${schema}.jobs_waiting WHERE id = $1 AND status = 'failed'`,
       [id],
     )
     return found.length > 0 && found

@@ -211,12 +211,12 @@ test('an outcome that the database refuses for a while is written when it does n
   await sql(`
     CREATE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'not now'; END $$;
-    CREATE TRIGGER refuse BEFORE DELETE ON ${schema}.jobs_live FOR EACH ROW
+    CREATE TRIGGER refuse BEFORE DELETE ON ${schema}.jobs_processing FOR EACH ROW
     WHEN (OLD.queue_name = 'refusing') EXECUTE FUNCTION ${schema}.refuse()`)
   await work(pgq, [handle(queue, () => void runs++)], { maintenance: false })
   const { id } = await pgq.enqueue(queue, null)
   await until('it was refused', () => errors.length >= 1)
-  await sql(`DROP TRIGGER refuse ON ${schema}.jobs_live`)
+  await sql(`DROP TRIGGER refuse ON ${schema}.jobs_processing`)
   await until('it is completed', async () => (await pgq.get(id))?.status === 'completed', 10_000)
   expect(runs).toBe(1)
 })
@@ -230,7 +230,7 @@ test('a job that was locked first and is refused then is settled in the end, onc
   await sql(`
     CREATE FUNCTION ${schema}.refuse_locked() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'not now'; END $$;
-    CREATE TRIGGER refuse_locked BEFORE DELETE ON ${schema}.jobs_live FOR EACH ROW
+    CREATE TRIGGER refuse_locked BEFORE DELETE ON ${schema}.jobs_processing FOR EACH ROW
     WHEN (OLD.queue_name = 'locked and refused') EXECUTE FUNCTION ${schema}.refuse_locked()`)
   await work(pgq, [handle(queue, () => (started.open(), goOn.opened))], { maintenance: false })
   const { id } = await pgq.enqueue(queue, null)
@@ -243,14 +243,14 @@ test('a job that was locked first and is refused then is settled in the end, onc
   await until('it was passed over', async () => {
     const looked = await sql(
       `SELECT FROM pg_stat_activity WHERE query LIKE '%FROM unnest%WHERE NOT EXISTS%' || $1 || '%'`,
-      [`"${schema}".jobs_live`],
+      [`"${schema}".jobs_processing`],
     )
     return looked.length > 0
   })
   expect(errors).toEqual([])
   await client.query('COMMIT')
   await until('it was refused', () => errors.length >= 1)
-  await sql(`DROP TRIGGER refuse_locked ON ${schema}.jobs_live`)
+  await sql(`DROP TRIGGER refuse_locked ON ${schema}.jobs_processing`)
   await until('it is completed', () => completed.length === 1)
   expect(await pgq.get(id)).toMatchObject({ status: 'completed', attempts: 1 })
 })

@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 60_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 
 const processing = (queue: string): Promise<unknown[]> =>
-  sql(`SELECT id FROM ${schema}.jobs_live WHERE queue_name = $1 AND status = 'processing'`, [queue])
+  sql(`SELECT id FROM ${schema}.jobs_processing WHERE queue_name = $1 AND status = 'processing'`, [queue])
 
 const registered = async (id: string | undefined): Promise<boolean> =>
   (await sql(`SELECT FROM ${schema}.workers WHERE id = $1`, [id])).length > 0
@@ -50,7 +50,7 @@ test('stop waits for running handlers, and gives back what has not begun without
   await stopping
   expect(await processing('unstarted')).toEqual([])
   const left = await sql(
-    `SELECT status, attempts, count(*)::int AS n FROM ${schema}.jobs_live WHERE queue_name = 'unstarted' GROUP BY 1, 2`,
+    `SELECT status, attempts, count(*)::int AS n FROM ${schema}.jobs_waiting WHERE queue_name = 'unstarted' GROUP BY 1, 2`,
   )
   expect(left).toEqual([{ status: 'pending', attempts: 0, n: 98 }])
   expect(released.length).toBeGreaterThan(0)

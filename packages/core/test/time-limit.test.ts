@@ -21,7 +21,7 @@ test('a settle that is too much for the statement_timeout of a role is made in s
   // A trigger makes each settled row take a while, so that a whole batch takes too long and one row does not.
   await admin.query(`
     CREATE FUNCTION ${schema}.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN OLD; END $$;
-    CREATE TRIGGER dawdle BEFORE DELETE ON ${schema}.jobs_live FOR EACH ROW EXECUTE FUNCTION ${schema}.dawdle();
+    CREATE TRIGGER dawdle BEFORE DELETE ON ${schema}.jobs_processing FOR EACH ROW EXECUTE FUNCTION ${schema}.dawdle();
     ALTER ROLE ${name} SET statement_timeout = '300ms'`)
   url.username = name
   const hasty = createPgq({ connectionString: url.href, schema })

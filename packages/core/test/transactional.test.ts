@@ -174,7 +174,7 @@ test.for(['COMMIT', 'settle'])(
     const handler = transactional(`unanswered ${what}`, async (job, ctx) => {
       await effect(job, ctx)
       // Of this connection; the settler sends the same text on another one only when there is nothing to commit.
-      if (++runs === 1) eaten = proxy.eatReplyTo(what === 'COMMIT' ? /COMMIT\0/ : /DELETE FROM/)
+      if (++runs === 1) eaten = proxy.eatReplyTo(what === 'COMMIT' ? /COMMIT\0/ : /settle_completed\(/)
     })
     let eaten: Promise<void> | undefined
     const id = await runOne(handler, through)

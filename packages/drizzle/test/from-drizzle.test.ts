@@ -127,7 +127,7 @@ it('a conflict stays the error of Drizzle, as retry logic around transactions kn
   await sql(`CREATE FUNCTION ${schema}.conflict() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'try again' USING ERRCODE = '40001'; END $$`)
   await sql(
-    `CREATE TRIGGER conflict BEFORE INSERT ON ${schema}.jobs_live EXECUTE FUNCTION ${schema}.conflict()`,
+    `CREATE TRIGGER conflict BEFORE INSERT ON ${schema}.jobs_waiting EXECUTE FUNCTION ${schema}.conflict()`,
   )
   const conflict = db.transaction((tx) => pgq.enqueue(mail, 1, { tx: fromDrizzle(tx) }))
   await expect(conflict).rejects.toMatchObject({ query: expect.any(String), cause: { code: '40001' } })

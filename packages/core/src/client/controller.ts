@@ -2,7 +2,7 @@ import { isPgqError, PgqError, show } from '../errors.ts'
 import type { JobStatus } from '../job/status.ts'
 import { cancelJobs, deleteJobs, hastenJobs, lockJobs, redriveJobs } from '../sql/control-jobs.ts'
 import type { Statement, Tables } from '../sql/statement.ts'
-import type { Database } from '../store/database.ts'
+import type { Database, Session } from '../store/database.ts'
 import { JobReader } from '../store/job-reader.ts'
 import { filterParams, type JobFilter, jobId, type JobTarget } from './filter.ts'
 
@@ -21,6 +21,8 @@ interface Action {
 const BATCH = 1_000
 /** How often a batch is tried again that met a conflict with somebody else. */
 const CONFLICT_RETRIES = 5
+/** How often to look for a job that may be on its way from one partition to another: it cannot move often in so short a time. */
+const LOOKS = 3
 
 /** Changes jobs from outside. Every call takes one id, several, or a filter, and returns how many jobs it changed. */
 export class Controller {
@@ -35,7 +37,7 @@ export class Controller {
     this.#reader = new JobReader(tables)
     this.#lock = lockJobs(tables)
     this.#actions = {
-      cancel: action('cancel', ['blocked', 'pending', 'processing', 'failed'], cancelJobs(tables)),
+      cancel: action('cancel', ['pending', 'processing', 'failed'], cancelJobs(tables)),
       // Waiting jobs become due now, dead and cancelled ones start again.
       retry: action(
         'retry',
@@ -44,11 +46,7 @@ export class Controller {
         redriveJobs(tables),
       ),
       redrive: action('redrive', ['dead'], redriveJobs(tables)),
-      delete: action(
-        'delete',
-        ['blocked', 'pending', 'failed', 'completed', 'dead', 'cancelled'],
-        deleteJobs(tables),
-      ),
+      delete: action('delete', ['pending', 'failed', 'completed', 'dead', 'cancelled'], deleteJobs(tables)),
     }
   }
 
@@ -82,7 +80,7 @@ export class Controller {
     for (let tries = 0; ; tries++) {
       try {
         return await this.#database.transaction(async (session) => {
-          const locked = await session.run(this.#lock, ids)
+          const locked = await this.#lockAll(session, ids)
           const meant = locked
             .filter((job) => statuses.includes(job.status as JobStatus))
             .map((job) => job.id)
@@ -94,6 +92,18 @@ export class Controller {
         if (tries >= CONFLICT_RETRIES || !isConflict(error)) throw error
       }
     }
+  }
+
+  /** A job that was claimed or settled while its row was waited for is in another partition by now: it is looked for again. */
+  async #lockAll(session: Session, ids: readonly string[]): Promise<{ id: string; status: string }[]> {
+    const locked: { id: string; status: string }[] = []
+    let missing = ids
+    for (let looks = 0; missing.length > 0 && looks < LOOKS; looks++) {
+      locked.push(...(await session.run(this.#lock, missing)))
+      const found = new Set(locked.map((job) => job.id))
+      missing = ids.filter((id) => !found.has(id))
+    }
+    return locked
   }
 
   /** The ids that are meant, a sorted batch at a time. A filter walks forward, so it ends even while jobs come and go. */

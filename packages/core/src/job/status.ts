@@ -1,13 +1,5 @@
-/** The statuses of a job, in the order of its life. `blocked` is reserved for jobs that wait for others. */
-export const JOB_STATUSES = [
-  'blocked',
-  'pending',
-  'processing',
-  'failed',
-  'completed',
-  'dead',
-  'cancelled',
-] as const
+/** The statuses of a job, in the order of its life. */
+export const JOB_STATUSES = ['pending', 'processing', 'failed', 'completed', 'dead', 'cancelled'] as const
 
 /** Where a job stands, as users see it in `pgq.jobs.status`. */
 export type JobStatus = (typeof JOB_STATUSES)[number]
@@ -18,7 +10,6 @@ export type JobStatus = (typeof JOB_STATUSES)[number]
  * included), and what leads out of `completed`, `dead` and `cancelled` is a person's or a program's retry.
  */
 export const TRANSITIONS: { readonly [From in JobStatus]: readonly JobStatus[] } = {
-  blocked: ['pending', 'cancelled'],
   pending: ['processing', 'cancelled'],
   processing: ['pending', 'failed', 'completed', 'dead', 'cancelled'],
   failed: ['processing', 'pending', 'cancelled'],

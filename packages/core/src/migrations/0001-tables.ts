@@ -10,25 +10,29 @@ export const tables: Migration = {
 }
 
 /**
- * One logical table, kept as a small hot heap (live) and two cold ones. Ids are unique among the live jobs by index;
- * a unique index over all partitions would have to contain the partition keys and would therefore mean nothing.
+ * One logical table in partitions by status: the waiting jobs (large at times), the processing ones (few and hot), and two
+ * cold ones for what has ended. Ids are unique within a partition by index; a unique index over all of them would have to
+ * contain the partition keys and would therefore mean nothing.
+ *
+ * What has a fixed width and is never null comes first: every row is read with all its columns three times in its life,
+ * and PostgreSQL knows where those are without walking the row.
  */
 const jobs = (t: Tables): string => `
 CREATE TABLE ${t.jobs} (
   id            uuid        NOT NULL,
-  queue_name    text        NOT NULL CHECK (queue_name <> ''),
-  payload       jsonb       NOT NULL DEFAULT '{}',
-  status        text        NOT NULL DEFAULT 'pending',
-  priority      smallint    NOT NULL DEFAULT 0,
+  scheduled_for timestamptz NOT NULL DEFAULT clock_timestamp(),
+  created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
   attempts      integer     NOT NULL DEFAULT 0 CHECK (attempts BETWEEN 0 AND 2000000000),
   max_attempts  integer     NOT NULL DEFAULT 3 CHECK (max_attempts >= 1),
   fence         integer     NOT NULL DEFAULT 0,
-  scheduled_for timestamptz NOT NULL DEFAULT clock_timestamp(),
-  created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  crashes       integer     NOT NULL DEFAULT 0,
+  priority      smallint    NOT NULL DEFAULT 0,
+  status        text        NOT NULL DEFAULT 'pending',
+  queue_name    text        NOT NULL CHECK (queue_name <> ''),
+  payload       jsonb       NOT NULL DEFAULT '{}',
   started_at    timestamptz,
   completed_at  timestamptz,
   locked_by     uuid,
-  crashes       integer     NOT NULL DEFAULT 0,
   timeout_ms    integer     CHECK (timeout_ms >= 1),
   unique_key    text,
   error         text,
@@ -39,20 +43,26 @@ CREATE TABLE ${t.jobs} (
   metadata      jsonb
 ) PARTITION BY LIST (status);
 
--- The hot part. Room on each page lets an update stay on it; vacuum comes early because rows live briefly.
-CREATE TABLE ${t.live} PARTITION OF ${t.jobs}
-  FOR VALUES IN ('pending', 'processing', 'failed', 'blocked')
-  WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
+-- Rows come and go and are never updated in a hot path, so pages are filled. Vacuum comes early because rows live briefly.
+CREATE TABLE ${t.waiting} PARTITION OF ${t.jobs}
+  FOR VALUES IN ('pending', 'failed')
+  WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
+        autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05, autovacuum_analyze_threshold = 5000);
+
+-- One job by its id, for people and programs.
+CREATE UNIQUE INDEX jobs_waiting_id ON ${t.waiting} (id);
+-- The claim walks this one in order: most urgent first, then the longest due.
+CREATE INDEX jobs_waiting_claim ON ${t.waiting} (queue_name, priority, scheduled_for, id);
+CREATE INDEX jobs_waiting_unique_key ON ${t.waiting} (queue_name, unique_key) WHERE unique_key IS NOT NULL;
+
+-- What workers have in hand: thousands of rows at most, whatever the backlog. Room on each page lets progress stay on it.
+CREATE TABLE ${t.processing} PARTITION OF ${t.jobs}
+  FOR VALUES IN ('processing')
+  WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05, autovacuum_analyze_threshold = 5000);
 
 -- Every settle finds its rows here, by (id, fence).
-CREATE UNIQUE INDEX jobs_live_id ON ${t.live} (id);
--- The claim walks this one in order: most urgent first, then the longest due.
-CREATE INDEX jobs_live_claim ON ${t.live} (queue_name, priority, scheduled_for, id) WHERE status IN ('pending', 'failed');
--- What a worker holds, for the rescue of its jobs.
-CREATE INDEX jobs_live_locked_by ON ${t.live} (locked_by) WHERE status = 'processing';
--- At most one live job for each key.
-CREATE UNIQUE INDEX jobs_live_unique_key ON ${t.live} (queue_name, unique_key) WHERE unique_key IS NOT NULL;
+CREATE UNIQUE INDEX jobs_processing_id ON ${t.processing} (id);
 
 -- History by day, so that retention is DROP and never DELETE; what no day holds falls into the default.
 CREATE TABLE ${t.completed} PARTITION OF ${t.jobs} FOR VALUES IN ('completed') PARTITION BY RANGE (completed_at);
@@ -62,6 +72,14 @@ CREATE TABLE ${t.completedDefault} PARTITION OF ${t.completed} DEFAULT;
 CREATE TABLE ${t.dead} PARTITION OF ${t.jobs} FOR VALUES IN ('dead', 'cancelled');
 CREATE INDEX jobs_dead_id ON ${t.dead} (id);
 CREATE INDEX jobs_dead_completed_at ON ${t.dead} (completed_at);
+
+-- Which live job holds a key. A row may outlive its job: whoever wants the key then takes it over.
+CREATE TABLE ${t.uniqueKeys} (
+  queue_name text NOT NULL,
+  unique_key text NOT NULL,
+  job_id     uuid NOT NULL,
+  PRIMARY KEY (queue_name, unique_key)
+) WITH (fillfactor = 90);
 `
 
 /** Who works, who leads, and the tables that pause, limits and schedules will use. */
@@ -134,5 +152,5 @@ BEGIN
   END IF;
 END`)};
 ALTER TABLE ${t.jobs} ALTER COLUMN id SET DEFAULT ${t.schema}.uuidv7();
-ALTER TABLE ${t.live} ALTER COLUMN id SET DEFAULT ${t.schema}.uuidv7();
+ALTER TABLE ${t.waiting} ALTER COLUMN id SET DEFAULT ${t.schema}.uuidv7();
 `

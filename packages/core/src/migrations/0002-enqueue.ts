@@ -6,7 +6,7 @@ export const enqueueFunctions: Migration = {
   id: 2,
   name: 'enqueue',
   breaking: true,
-  up: (t) => [wake(t), enqueueMany(t), enqueue(t)].join('\n'),
+  up: (t) => [wake(t), takeKey(t), enqueueMany(t), enqueue(t)].join('\n'),
 }
 
 /**
@@ -21,6 +21,40 @@ CREATE FUNCTION ${t.schema}.wake(woken text[]) RETURNS void LANGUAGE sql VOLATIL
     SELECT FROM ${t.workers} AS worker
     WHERE worker.listening AND worker.lost_at IS NULL AND queue_name = ANY (worker.queues)
   )`)};
+`
+
+/**
+ * Takes a unique key for a job: null when it has it, else the id of the live job that holds it. The row of the key is what
+ * decides between callers at the same moment, so each look comes after it, in a statement of its own, which sees what
+ * others have committed by then. A job that ends gives its key back (a trigger); one that was deleted by hand may
+ * leave it behind, and it is taken over here.
+ */
+const takeKey = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.take_key(wanted_queue text, wanted_key text, taker uuid)
+RETURNS uuid LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS ${functionBody(`
+DECLARE
+  holder uuid;
+BEGIN
+  LOOP
+    INSERT INTO ${t.uniqueKeys} AS held (queue_name, unique_key, job_id) VALUES (wanted_queue, wanted_key, taker)
+    ON CONFLICT (queue_name, unique_key) DO NOTHING;
+    IF FOUND THEN RETURN NULL; END IF;
+    SELECT held.job_id INTO holder FROM ${t.uniqueKeys} AS held
+    WHERE held.queue_name = wanted_queue AND held.unique_key = wanted_key;
+    -- Not there any more: the job that held it has ended in between, so try again.
+    CONTINUE WHEN NOT FOUND;
+    IF holder <> taker AND (
+      EXISTS (SELECT FROM ${t.waiting} AS job WHERE job.id = holder AND job.queue_name = wanted_queue AND job.unique_key = wanted_key)
+      OR EXISTS (SELECT FROM ${t.processing} AS job WHERE job.id = holder AND job.queue_name = wanted_queue AND job.unique_key = wanted_key)
+    ) THEN
+      RETURN holder;
+    END IF;
+    -- Nobody lives who holds it. Whoever changes the row first has it; the others see that and look again.
+    UPDATE ${t.uniqueKeys} AS held SET job_id = taker
+    WHERE held.queue_name = wanted_queue AND held.unique_key = wanted_key AND held.job_id = holder;
+    IF FOUND THEN RETURN NULL; END IF;
+  END LOOP;
+END`)};
 `
 
 /** The one way in. Everything that enqueues, in any language, ends here. */
@@ -40,7 +74,7 @@ BEGIN
   END IF;
 
   WITH inserted AS (
-    INSERT INTO ${t.live} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata)
+    INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata)
     SELECT coalesce(job.id, ${t.schema}.uuidv7()), job.queue, coalesce(job.payload, 'null'), coalesce(job.priority, 0),
            coalesce(job.max_attempts, 3),
            CASE WHEN job.delay_ms IS NULL THEN coalesce(job.scheduled_for, instant) ELSE instant + job.delay_ms * interval '1 ms' END,
@@ -54,8 +88,7 @@ BEGIN
   SELECT array_agg(queue_name) INTO woken
   FROM (SELECT queue_name FROM inserted WHERE scheduled_for <= instant GROUP BY queue_name) AS due;
 
-  -- Jobs with a key, in the order of their keys: two callers that lock the same keys in different orders would
-  -- deadlock. ON CONFLICT costs extra WAL for every row, so only they pay for it.
+  -- Jobs with a key, in the order of their keys: two callers that take the same keys in different orders would deadlock.
   IF jsonb_path_exists(jobs, '$[*].unique_key') THEN
     FOR keyed IN
       SELECT coalesce(job.id, ${t.schema}.uuidv7()) AS id, job.queue, coalesce(job.payload, 'null') AS payload,
@@ -70,25 +103,17 @@ BEGIN
       WHERE job.unique_key IS NOT NULL
       ORDER BY job.queue, job.unique_key, job.position
     LOOP
-      LOOP
-        INSERT INTO ${t.live} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, unique_key)
+      standing := ${t.schema}.take_key(keyed.queue, keyed.unique_key, keyed.id);
+      IF standing IS NULL THEN
+        INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, unique_key)
         VALUES (keyed.id, keyed.queue, keyed.payload, keyed.priority, keyed.max_attempts, keyed.scheduled_for, instant,
-                keyed.timeout_ms, keyed.backoff, keyed.metadata, keyed.unique_key)
-        ON CONFLICT (queue_name, unique_key) WHERE unique_key IS NOT NULL DO NOTHING;
-        IF FOUND THEN
-          IF keyed.scheduled_for <= instant THEN woken := array_append(woken, keyed.queue); END IF;
-          EXIT;
-        END IF;
-        SELECT live.id INTO standing FROM ${t.live} AS live
-        WHERE live.queue_name = keyed.queue AND live.unique_key = keyed.unique_key;
-        -- Not there any more: the job that stood in the way has ended in between, so try again.
-        IF FOUND THEN
-          id := keyed.id::text;
-          standing_id := standing::text;
-          RETURN NEXT;
-          EXIT;
-        END IF;
-      END LOOP;
+                keyed.timeout_ms, keyed.backoff, keyed.metadata, keyed.unique_key);
+        IF keyed.scheduled_for <= instant THEN woken := array_append(woken, keyed.queue); END IF;
+      ELSE
+        id := keyed.id::text;
+        standing_id := standing::text;
+        RETURN NEXT;
+      END IF;
     END LOOP;
   END IF;
 

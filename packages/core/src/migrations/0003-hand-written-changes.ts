@@ -57,7 +57,22 @@ CREATE TRIGGER pgq_hand_written_status BEFORE UPDATE ON ${t.jobs} FOR EACH ROW
   EXECUTE FUNCTION ${t.schema}.on_hand_written_status();
 
 CREATE FUNCTION ${t.schema}.on_hand_written_jobs() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
+DECLARE
+  keyed  record;
+  holder uuid;
 BEGIN
+  -- A key has one live job, whoever writes it.
+  FOR keyed IN
+    SELECT job.id, job.queue_name, job.unique_key FROM written AS job
+    WHERE job.unique_key IS NOT NULL AND job.status IN ('pending', 'failed', 'processing')
+    ORDER BY job.queue_name, job.unique_key, job.id
+  LOOP
+    holder := ${t.schema}.take_key(keyed.queue_name, keyed.unique_key, keyed.id);
+    IF holder IS NOT NULL THEN
+      RAISE EXCEPTION 'job % cannot wait or run: job % holds the unique key % of queue %', keyed.id, holder, keyed.unique_key, keyed.queue_name
+        USING ERRCODE = '23505', HINT = 'Leave it out, or give it another unique_key, or none.';
+    END IF;
+  END LOOP;
   PERFORM ${t.schema}.wake(ARRAY(
     SELECT DISTINCT written.queue_name FROM written
     WHERE written.status IN ('pending', 'failed') AND written.scheduled_for <= pg_catalog.clock_timestamp()));
@@ -69,4 +84,25 @@ CREATE TRIGGER pgq_hand_written_insert AFTER INSERT ON ${t.jobs}
   REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ${t.schema}.on_hand_written_jobs();
 CREATE TRIGGER pgq_hand_written_update AFTER UPDATE ON ${t.jobs}
   REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ${t.schema}.on_hand_written_jobs();
+
+-- A job that ends gives its key back, in whatever way it ends.
+CREATE FUNCTION ${t.schema}.release_key() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
+BEGIN
+  DELETE FROM ${t.uniqueKeys} AS held
+  WHERE held.queue_name = NEW.queue_name AND held.unique_key = NEW.unique_key AND held.job_id = NEW.id;
+  RETURN NULL;
+END`)};
+CREATE TRIGGER pgq_release_key AFTER INSERT ON ${t.completed} FOR EACH ROW
+  WHEN (NEW.unique_key IS NOT NULL) EXECUTE FUNCTION ${t.schema}.release_key();
+CREATE TRIGGER pgq_release_key AFTER INSERT ON ${t.dead} FOR EACH ROW
+  WHEN (NEW.unique_key IS NOT NULL) EXECUTE FUNCTION ${t.schema}.release_key();
+
+CREATE FUNCTION ${t.schema}.on_hand_written_delete() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
+BEGIN
+  DELETE FROM ${t.uniqueKeys} AS held USING erased
+  WHERE held.queue_name = erased.queue_name AND held.unique_key = erased.unique_key AND held.job_id = erased.id;
+  RETURN NULL;
+END`)};
+CREATE TRIGGER pgq_hand_written_delete AFTER DELETE ON ${t.jobs}
+  REFERENCING OLD TABLE AS erased FOR EACH STATEMENT EXECUTE FUNCTION ${t.schema}.on_hand_written_delete();
 `

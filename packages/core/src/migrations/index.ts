@@ -2,6 +2,7 @@ import { tables } from './0001-tables.ts'
 import { enqueueFunctions } from './0002-enqueue.ts'
 import { handWrittenChanges } from './0003-hand-written-changes.ts'
 import { idempotencyKeys } from './0004-idempotency-keys.ts'
+import { hotStatements } from './0005-hot-statements.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, in order. Append only: a released one never changes. */
@@ -10,4 +11,5 @@ export const MIGRATIONS: readonly Migration[] = [
   enqueueFunctions,
   handWrittenChanges,
   idempotencyKeys,
+  hotStatements,
 ]

@@ -1,4 +1,4 @@
-import { epochMs } from './columns.ts'
+import { epochMs, moveInto } from './columns.ts'
 import type { Statement, Tables } from './statement.ts'
 
 /** What to claim from one queue. */
@@ -32,8 +32,9 @@ export interface ClaimRow {
 }
 
 /**
- * Moves due jobs of several queues from `pending` and `failed` to `processing`, at most `limit` of each queue, the most
- * urgent and the longest due first, and charges the attempt. Rows that someone else holds are skipped.
+ * The statement inside of `claim_jobs`: moves due jobs of several queues from the waiting to the processing ones, at most
+ * `slots` of each queue, the most urgent and the longest due first, and charges the attempt. Rows that someone else holds
+ * are skipped. Parameters: $1 worker, $2 queues, $3 slots, $4 and $5 floors (priority, ms).
  *
  * The plan must not depend on statistics, which are always out of date on this table:
  * - `level` steps from one priority to the next by index (a loose scan), so that within a level `scheduled_for <= now()`
@@ -43,29 +44,26 @@ export interface ClaimRow {
  * - MATERIALIZED locks once; without it the planner may run the sub-select again and lock more rows than were asked for.
  * - `ctid = ANY (ARRAY(…))` can only be a TID scan; a join here was seen to become a hash join over the whole table.
  *
- * A claim needs no durability: one that is lost in a crash is a job that is still waiting. So its commit does not wait
- * for the disk. The row of the worker must be alive: what a process that was already given up sends late claims nothing.
+ * A claim moves the row rather than updating it: an update would touch every index of the large table of waiting jobs, a
+ * move touches the one small index of the processing ones, and what settles reads hot pages. The row of the worker must
+ * be alive: what a process that was already given up sends late claims nothing.
  */
-export const claimJobs = (t: Tables): Statement<ClaimParams, ClaimRow> => ({
-  name: 'claim jobs',
-  text: `
+export const claimText = (t: Tables): string => `
 WITH claimable AS MATERIALIZED (
   SELECT picked.tid
   FROM unnest($2::text[], $3::integer[], $4::integer[], $5::float8[]) AS want (queue_name, slots, floor_priority, floor_ms)
   CROSS JOIN LATERAL (
     WITH RECURSIVE level (priority) AS (
       ( SELECT job.priority
-        FROM ${t.live} AS job
+        FROM ${t.waiting} AS job
         WHERE job.queue_name = want.queue_name
-          AND job.status IN ('pending', 'failed')
           AND (job.priority, job.scheduled_for) >= (want.floor_priority::smallint, to_timestamp(want.floor_ms / 1000))
         ORDER BY job.priority, job.scheduled_for
         LIMIT 1 )
       UNION ALL
       SELECT ( SELECT job.priority
-               FROM ${t.live} AS job
+               FROM ${t.waiting} AS job
                WHERE job.queue_name = want.queue_name
-                 AND job.status IN ('pending', 'failed')
                  AND job.priority > level.priority
                ORDER BY job.priority
                LIMIT 1 )
@@ -76,9 +74,8 @@ WITH claimable AS MATERIALIZED (
     FROM level
     CROSS JOIN LATERAL (
       SELECT job.ctid AS tid
-      FROM ${t.live} AS job
+      FROM ${t.waiting} AS job
       WHERE job.queue_name = want.queue_name
-        AND job.status IN ('pending', 'failed')
         AND job.priority = level.priority
         AND job.scheduled_for <= now()
         AND job.scheduled_for >= CASE WHEN level.priority = want.floor_priority THEN to_timestamp(want.floor_ms / 1000) ELSE '-infinity' END
@@ -89,20 +86,34 @@ WITH claimable AS MATERIALIZED (
     WHERE level.priority IS NOT NULL
     LIMIT want.slots
   ) AS picked
-  WHERE (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
-    AND EXISTS (SELECT FROM ${t.workers} AS worker WHERE worker.id = $1 AND worker.lost_at IS NULL)
+  WHERE EXISTS (SELECT FROM ${t.workers} AS worker WHERE worker.id = $1::uuid AND worker.lost_at IS NULL)
+),
+removed AS (
+  DELETE FROM ${t.waiting} AS job
+  WHERE job.ctid = ANY (ARRAY(SELECT tid FROM claimable))
+  RETURNING job.*
 )
-UPDATE ${t.live} AS job
-SET status = 'processing',
-    attempts = job.attempts + 1,
-    fence = job.fence + 1,
-    locked_by = $1,
-    started_at = clock_timestamp()
-WHERE job.ctid = ANY (ARRAY(SELECT tid FROM claimable))
-RETURNING job.id, job.queue_name, job.payload,
-          concat_ws(' ', job.priority, job.attempts, job.max_attempts, job.fence, job.crashes,
-                    ${epochMs('job.created_at')}, ${epochMs('job.scheduled_for')}) AS numbers,
-          job.timeout_ms, job.backoff, job.metadata`,
+${moveInto(t.processing, 'removed', {
+  status: `'processing'`,
+  attempts: 'attempts + 1',
+  fence: 'fence + 1',
+  locked_by: '$1::uuid',
+  started_at: 'clock_timestamp()',
+})}
+RETURNING id, queue_name, payload,
+          concat_ws(' ', priority, attempts, max_attempts, fence, crashes, ${epochMs('created_at')}, ${epochMs('scheduled_for')}),
+          timeout_ms, backoff, metadata`
+
+/**
+ * Claims jobs. The statement lives in a function because a function keeps its plan, behind any pooler too (planning it
+ * takes as long as running it for a few jobs), and because it can keep the JIT compiler off: the estimated cost
+ * of a claim says nothing about it.
+ */
+export const claimJobs = (t: Tables): Statement<ClaimParams, ClaimRow> => ({
+  name: 'claim jobs',
+  text: `
+SELECT id, queue_name, payload, numbers, timeout_ms, backoff, metadata
+FROM ${t.schema}.claim_jobs($1::uuid, $2::text[], $3::integer[], $4::integer[], $5::float8[])`,
   values: ({ workerId, wanted }) => [
     workerId,
     wanted.map((want) => want.queue),

@@ -9,7 +9,8 @@ const CANCELLED = 'cancelled on request'
 
 /**
  * Locks jobs wherever they are and says how they stand. What is done to them next, in the same transaction, has a snapshot
- * that sees them so: a single statement that has waited for a row can lock its new version, but not see it.
+ * that sees them so: a single statement that has waited for a row can lock its new version, but not see it. A job that
+ * moved to another partition meanwhile is missing from the answer: ask again.
  */
 export const lockJobs = (t: Tables): Statement<Ids, { readonly id: string; readonly status: string }> => ({
   name: 'lock jobs',
@@ -17,7 +18,9 @@ export const lockJobs = (t: Tables): Statement<Ids, { readonly id: string; reado
 SELECT job.id, job.status
 FROM unnest($1::uuid[]) AS target (id)
 CROSS JOIN LATERAL (
-  SELECT * FROM (SELECT live.id, live.status FROM ${t.live} AS live WHERE live.id = target.id LIMIT 1 FOR UPDATE) AS live
+  SELECT * FROM (SELECT waiting.id, waiting.status FROM ${t.waiting} AS waiting WHERE waiting.id = target.id LIMIT 1 FOR UPDATE) AS waiting
+  UNION ALL
+  SELECT * FROM (SELECT running.id, running.status FROM ${t.processing} AS running WHERE running.id = target.id LIMIT 1 FOR UPDATE) AS running
   UNION ALL
   SELECT * FROM (SELECT dead.id, dead.status FROM ${t.dead} AS dead WHERE dead.id = target.id LIMIT 1 FOR UPDATE) AS dead
   UNION ALL
@@ -26,22 +29,13 @@ CROSS JOIN LATERAL (
   values: (ids) => [ids],
 })
 
-/**
- * A CTE `targets (tid)`: the live rows of the ids in $1 that have one of the statuses, locked in the order of the ids.
- * The status is compared after the probe of the id index (OFFSET 0 keeps it out of the probe), so that the partial
- * indexes stay out of it.
- */
-const liveTargets = (t: Tables, statuses: string): string => `targets AS MATERIALIZED (
+/** A CTE with the rows of one partition that have the ids in $1, which are locked already, as `tid`. One index probe for each. */
+const targetsIn = (name: string, table: string): string => `${name} AS MATERIALIZED (
   SELECT job.tid
   FROM unnest($1::uuid[]) AS target (id)
   CROSS JOIN LATERAL (
-    SELECT live.ctid AS tid, live.status
-    FROM ${t.live} AS live
-    WHERE live.id = target.id
-    LIMIT 1
-    FOR UPDATE
+    SELECT job.ctid AS tid FROM ${table} AS job WHERE job.id = target.id LIMIT 1 FOR UPDATE
   ) AS job
-  WHERE job.status IN (${statuses})
 )`
 
 /**
@@ -51,17 +45,19 @@ const liveTargets = (t: Tables, statuses: string): string => `targets AS MATERIA
 export const cancelJobs = (t: Tables): Statement<Ids, IdRow> => ({
   name: 'cancel jobs',
   text: `
-WITH ${liveTargets(t, `'blocked', 'pending', 'processing', 'failed'`)},
+WITH ${targetsIn('waiting', t.waiting)},
+${targetsIn('running', t.processing)},
+stopped AS (
+  DELETE FROM ${t.processing} AS job WHERE job.ctid = ANY (ARRAY(SELECT tid FROM running)) RETURNING job.*
+),
 removed AS (
-  DELETE FROM ${t.live} AS job
-  WHERE job.ctid = ANY (ARRAY(SELECT tid FROM targets))
-  RETURNING job.*
+  DELETE FROM ${t.waiting} AS job WHERE job.ctid = ANY (ARRAY(SELECT tid FROM waiting)) RETURNING job.*
 ),
 told AS (
-  SELECT pg_notify(${quoteLiteral(t.channel)}, 'cancel:' || id::text) FROM removed WHERE status = 'processing'
+  SELECT pg_notify(${quoteLiteral(t.channel)}, 'cancel:' || id::text) FROM stopped
 ),
 cancelled AS (
-  ${moveInto(t.dead, 'removed', {
+  ${moveInto(t.dead, '(SELECT * FROM stopped UNION ALL SELECT * FROM removed) AS job', {
     status: `'cancelled'`,
     fence: 'fence + 1',
     completed_at: 'clock_timestamp()',
@@ -78,9 +74,9 @@ SELECT id FROM cancelled CROSS JOIN (SELECT count(*) FROM told) AS all_told`,
 export const hastenJobs = (t: Tables): Statement<Ids, IdRow> => ({
   name: 'hasten jobs',
   text: `
-WITH ${liveTargets(t, `'pending', 'failed'`)},
+WITH ${targetsIn('targets', t.waiting)},
 hastened AS (
-  UPDATE ${t.live} AS job
+  UPDATE ${t.waiting} AS job
   SET scheduled_for = least(scheduled_for, clock_timestamp())
   WHERE job.ctid = ANY (ARRAY(SELECT tid FROM targets))
   RETURNING job.id, job.queue_name
@@ -94,8 +90,8 @@ SELECT id FROM hastened CROSS JOIN (SELECT count(*) FROM woken) AS all_woken`,
 
 /**
  * Moves dead and cancelled jobs back to wait, with all their attempts again. A job whose unique key another live job
- * holds by now stays where it is; of two with the same key, the older one goes. OFFSET 0 keeps the look at the keys a
- * probe for each job: without it the planner may read all live rows into a hash table.
+ * holds by now stays where it is; of two with the same key, the older one goes. Keys are taken in their order, as
+ * everybody does who takes several.
  */
 export const redriveJobs = (t: Tables): Statement<Ids, IdRow> => ({
   name: 'redrive jobs',
@@ -110,16 +106,15 @@ WITH targets AS MATERIALIZED (
     LIMIT 1
     FOR UPDATE
   ) AS job
+  ORDER BY job.queue_name, job.unique_key, job.id
 ),
 movable AS MATERIALIZED (
   SELECT target.tid
   FROM targets AS target
-  WHERE target.unique_key IS NULL
-     OR (NOT EXISTS (SELECT FROM ${t.live} AS live
-                     WHERE live.queue_name = target.queue_name AND live.unique_key = target.unique_key
-                     OFFSET 0)
-         AND NOT EXISTS (SELECT FROM targets AS other
-                         WHERE other.queue_name = target.queue_name AND other.unique_key = target.unique_key AND other.id < target.id))
+  WHERE CASE WHEN target.unique_key IS NULL THEN true
+             WHEN EXISTS (SELECT FROM targets AS other
+                          WHERE other.queue_name = target.queue_name AND other.unique_key = target.unique_key AND other.id < target.id) THEN false
+             ELSE ${t.schema}.take_key(target.queue_name, target.unique_key, target.id) IS NULL END
 ),
 removed AS (
   DELETE FROM ${t.dead} AS job
@@ -127,7 +122,7 @@ removed AS (
   RETURNING job.*
 ),
 revived AS (
-  ${moveInto(t.live, 'removed', {
+  ${moveInto(t.waiting, 'removed', {
     status: `'pending'`,
     attempts: '0',
     crashes: '0',
@@ -149,9 +144,13 @@ SELECT id FROM revived CROSS JOIN (SELECT count(*) FROM woken) AS all_woken`,
 export const deleteJobs = (t: Tables): Statement<Ids, IdRow> => ({
   name: 'delete jobs',
   text: `
-WITH ${liveTargets(t, `'blocked', 'pending', 'failed'`)},
-live AS (
-  DELETE FROM ${t.live} AS job WHERE job.ctid = ANY (ARRAY(SELECT tid FROM targets)) RETURNING job.id
+WITH ${targetsIn('targets', t.waiting)},
+waiting AS (
+  DELETE FROM ${t.waiting} AS job WHERE job.ctid = ANY (ARRAY(SELECT tid FROM targets)) RETURNING job.id, job.queue_name, job.unique_key
+),
+released AS (
+  DELETE FROM ${t.uniqueKeys} AS held USING waiting
+  WHERE held.queue_name = waiting.queue_name AND held.unique_key = waiting.unique_key AND held.job_id = waiting.id
 ),
 completed AS (
   DELETE FROM ${t.completed} AS job WHERE job.id = ANY ($1::uuid[]) RETURNING job.id
@@ -159,6 +158,6 @@ completed AS (
 dead AS (
   DELETE FROM ${t.dead} AS job WHERE job.id = ANY ($1::uuid[]) RETURNING job.id
 )
-SELECT id FROM live UNION ALL SELECT id FROM completed UNION ALL SELECT id FROM dead`,
+SELECT id FROM waiting UNION ALL SELECT id FROM completed UNION ALL SELECT id FROM dead`,
   values: (ids) => [ids],
 })

@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
   SELECT job.status FROM ${t.dead} AS job WHERE job.id = claim.id AND job.fence = claim.fence
   UNION ALL
   SELECT job.status
-  FROM (SELECT * FROM ${t.live} AS live WHERE live.id = claim.id AND live.fence = claim.fence + 1 OFFSET 0) AS job
+  FROM (SELECT * FROM ${t.waiting} AS waiting WHERE waiting.id = claim.id AND waiting.fence = claim.fence + 1 OFFSET 0) AS job
   WHERE (job.status = 'failed' AND job.errors -> -1 ->> 'name' <> 'WORKER_LOST')
      OR (job.status = 'pending' AND job.attempts = claim.attempt - 1)
   LIMIT 1

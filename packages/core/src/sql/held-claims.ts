@@ -14,17 +14,16 @@ export interface Claim {
  * waited for would be invisible to the statement that locks it.
  *
  * Sorted by id by the caller: batches then lock in the same order as everybody else does. One index probe for each
- * claim whatever the statistics say, since LIMIT and FOR UPDATE keep the sub-select from being flattened. The status is
- * not asked for on purpose: naming it makes the partial indexes usable, and plans were seen to flip to them. The fence
- * says all that it would; the worker tells claims apart that a crash of the server has undone.
+ * claim whatever the statistics say, since LIMIT and FOR UPDATE keep the sub-select from being flattened. The worker tells
+ * claims apart that a crash of the server has undone.
  */
 export const heldClaims = (t: Tables): string => `held AS MATERIALIZED (
   SELECT job.tid
   FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS claim (id, fence, worker_id)
   CROSS JOIN LATERAL (
-    SELECT live.ctid AS tid
-    FROM ${t.live} AS live
-    WHERE live.id = claim.id AND live.fence = claim.fence AND live.locked_by = claim.worker_id
+    SELECT job.ctid AS tid
+    FROM ${t.processing} AS job
+    WHERE job.id = claim.id AND job.fence = claim.fence AND job.locked_by = claim.worker_id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
   ) AS job
@@ -43,15 +42,6 @@ export const claimValues = (claims: readonly Claim[]): [string, string, string] 
   return [`{${ids.slice(1)}}`, `{${fences.slice(1)}}`, `{${workerIds.slice(1)}}`]
 }
 
-/** Which claims of a batch were accepted: null for all of them, or an array of their ids as PostgreSQL writes one. */
-export interface AcceptedRow {
-  readonly accepted: string | null
-}
-
-/** Says so of the ids that a CTE returns. Nearly always it is all of them, and a row for each would only be read to find that out. */
-export const acceptedOf = (cte: string): string => `
-SELECT CASE WHEN count(*) < cardinality($1::uuid[]) THEN coalesce(array_agg(id), '{}') END AS accepted FROM ${cte}`
-
 /** Which of the given claims no longer stand: the job was rescued, cancelled, moved or deleted. */
 export const lostClaims = (
   t: Tables,
@@ -61,8 +51,8 @@ export const lostClaims = (
 SELECT claim.id, (SELECT job.status FROM ${t.dead} AS job WHERE job.id = claim.id LIMIT 1) AS status
 FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS claim (id, fence, worker_id)
 WHERE NOT EXISTS (
-  SELECT FROM ${t.live} AS live
-  WHERE live.id = claim.id AND live.fence = claim.fence AND live.locked_by = claim.worker_id
+  SELECT FROM ${t.processing} AS job
+  WHERE job.id = claim.id AND job.fence = claim.fence AND job.locked_by = claim.worker_id
   OFFSET 0)`,
   values: claimValues,
 })

@@ -8,7 +8,7 @@ export const storeProgress = (
   name: 'store progress',
   text: `
 WITH ${heldClaims(t)}
-UPDATE ${t.live} AS job
+UPDATE ${t.processing} AS job
 SET progress = $4::jsonb
 WHERE job.ctid = ANY (ARRAY(SELECT tid FROM held))
 RETURNING job.id`,

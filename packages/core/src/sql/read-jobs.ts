@@ -151,8 +151,7 @@ export const oldestDue = (
   text: `
 WITH RECURSIVE level AS (
   (SELECT job.queue_name, job.priority, job.scheduled_for
-   FROM ${t.live} AS job
-   WHERE job.status IN ('pending', 'failed')
+   FROM ${t.waiting} AS job
    ORDER BY job.queue_name, job.priority, job.scheduled_for, job.id
    LIMIT 1)
   UNION ALL
@@ -160,9 +159,8 @@ WITH RECURSIVE level AS (
   FROM level
   CROSS JOIN LATERAL (
     SELECT job.queue_name, job.priority, job.scheduled_for
-    FROM ${t.live} AS job
-    WHERE job.status IN ('pending', 'failed')
-      AND (job.queue_name, job.priority) > (level.queue_name, level.priority)
+    FROM ${t.waiting} AS job
+    WHERE (job.queue_name, job.priority) > (level.queue_name, level.priority)
     ORDER BY job.queue_name, job.priority, job.scheduled_for, job.id
     LIMIT 1
   ) AS next

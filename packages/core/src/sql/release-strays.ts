@@ -1,3 +1,4 @@
+import { moveInto } from './columns.ts'
 import type { Statement, Tables } from './statement.ts'
 
 export interface StraysParams {
@@ -14,17 +15,22 @@ export const releaseStrays = (t: Tables): Statement<StraysParams, { readonly id:
   name: 'release strays',
   text: `
 WITH stray AS MATERIALIZED (
-  SELECT live.ctid AS tid
-  FROM ${t.live} AS live
-  WHERE live.status = 'processing' AND live.locked_by = $1 AND NOT (live.id = ANY ($2::uuid[]))
+  SELECT job.ctid AS tid
+  FROM ${t.processing} AS job
+  WHERE job.locked_by = $1 AND NOT (job.id = ANY ($2::uuid[]))
   FOR UPDATE SKIP LOCKED
+),
+removed AS (
+  DELETE FROM ${t.processing} AS job
+  WHERE job.ctid = ANY (ARRAY(SELECT tid FROM stray))
+  RETURNING job.*
 )
-UPDATE ${t.live} AS job
-SET status = 'pending',
-    attempts = greatest(attempts - 1, 0),
-    fence = fence + 1,
-    locked_by = NULL
-WHERE job.ctid = ANY (ARRAY(SELECT tid FROM stray))
-RETURNING job.id`,
+${moveInto(t.waiting, 'removed', {
+  status: `'pending'`,
+  attempts: 'greatest(attempts - 1, 0)',
+  fence: 'fence + 1',
+  locked_by: 'NULL',
+})}
+RETURNING id`,
   values: ({ workerId, known }) => [workerId, known],
 })

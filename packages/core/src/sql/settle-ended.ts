@@ -9,13 +9,14 @@ export interface EndedParams {
   readonly endings: string
 }
 
-/** Moves claimed jobs out of the live table as `dead` or `cancelled`. Returns the ids that moved. */
-export const settleEnded = (t: Tables): Statement<EndedParams, { readonly id: string }> => ({
-  name: 'settle ended jobs',
-  text: `
+/**
+ * The statement inside of `settle_ended`: moves claimed jobs from the processing ones to those that are `dead` or
+ * `cancelled`. Parameters: $1 ids, $2 fences, $3 worker ids, $4 endings. Returns the ids that moved.
+ */
+export const settleEndedText = (t: Tables): string => `
 WITH ${heldClaims(t)},
 removed AS (
-  DELETE FROM ${t.live} AS job
+  DELETE FROM ${t.processing} AS job
   WHERE job.ctid = ANY (ARRAY(SELECT tid FROM held))
   RETURNING job.*
 )
@@ -26,6 +27,11 @@ ${moveInto(t.dead, 'removed', {
   error: `$4::jsonb -> id::text -> 'error' ->> 'message'`,
   errors: appendError(`($4::jsonb -> id::text -> 'error')`),
 })}
-RETURNING id`,
+RETURNING id`
+
+/** Settles jobs that have come to a bad end; in a function for the same reasons as the claim. */
+export const settleEnded = (t: Tables): Statement<EndedParams, { readonly id: string }> => ({
+  name: 'settle ended jobs',
+  text: `SELECT id FROM ${t.schema}.settle_ended($1::uuid[], $2::integer[], $3::uuid[], $4::text::jsonb)`,
   values: ({ claims, endings }) => [...claimValues(claims), endings],
 })

@@ -22,7 +22,8 @@ export interface Tables {
   readonly name: string
   readonly schema: string
   readonly jobs: string
-  readonly live: string
+  readonly waiting: string
+  readonly processing: string
   readonly completed: string
   readonly completedDefault: string
   readonly dead: string
@@ -30,6 +31,7 @@ export interface Tables {
   readonly leader: string
   readonly queues: string
   readonly schedules: string
+  readonly uniqueKeys: string
   readonly idempotencyKeys: string
   readonly migrations: string
   /** The NOTIFY channel. A hash, because a channel name must be shorter than a schema name may be. */
@@ -43,7 +45,8 @@ export function tablesIn(name: string): Tables {
     name,
     schema,
     jobs: `${schema}.jobs`,
-    live: `${schema}.jobs_live`,
+    waiting: `${schema}.jobs_waiting`,
+    processing: `${schema}.jobs_processing`,
     completed: `${schema}.jobs_completed`,
     completedDefault: `${schema}.jobs_completed_default`,
     dead: `${schema}.jobs_dead`,
@@ -51,6 +54,7 @@ export function tablesIn(name: string): Tables {
     leader: `${schema}.leader`,
     queues: `${schema}.queues`,
     schedules: `${schema}.schedules`,
+    uniqueKeys: `${schema}.unique_keys`,
     idempotencyKeys: `${schema}.idempotency_keys`,
     migrations: `${schema}.migrations`,
     channel: `pgq:${createHash('md5').update(name).digest('hex').slice(0, 16)}`,

@@ -48,7 +48,7 @@ export const removeWorker = (t: Tables): Statement<{ readonly id: string }, { re
   text: `
 DELETE FROM ${t.workers} AS worker
 WHERE worker.id = $1
-  AND NOT EXISTS (SELECT FROM ${t.live} AS job WHERE job.status = 'processing' AND job.locked_by = worker.id)
+  AND NOT EXISTS (SELECT FROM ${t.processing} AS job WHERE job.locked_by = worker.id)
 RETURNING worker.id`,
   values: ({ id }) => [id],
 })
@@ -87,7 +87,7 @@ export const forgetWorkers = (
   text: `
 DELETE FROM ${t.workers} AS worker
 WHERE worker.lost_at < clock_timestamp() - $1::float8 * interval '1 ms'
-  AND NOT EXISTS (SELECT FROM ${t.live} AS job WHERE job.status = 'processing' AND job.locked_by = worker.id)
+  AND NOT EXISTS (SELECT FROM ${t.processing} AS job WHERE job.locked_by = worker.id)
 RETURNING worker.id`,
   values: ({ afterMs }) => [afterMs],
 })

@@ -1,0 +1,73 @@
+import { claimText } from '../sql/claim-jobs.ts'
+import { settleCompletedText } from '../sql/settle-completed.ts'
+import { settleEndedText } from '../sql/settle-ended.ts'
+import { settleWaitingText } from '../sql/settle-waiting.ts'
+import type { Tables } from '../sql/statement.ts'
+import { type Migration, functionBody } from './migration.ts'
+
+/** The statements that every job passes through, as functions. */
+export const hotStatements: Migration = {
+  id: 5,
+  name: 'hot statements',
+  breaking: true,
+  up: (t) => [claimJobs(t), settleCompleted(t), settleEnded(t), settleWaiting(t)].join('\n'),
+}
+
+/**
+ * What the planner may do in them. A function keeps its plan, whatever pooler is in between; the shape is fixed by how the
+ * statements are written, so one plan for all parameters is as good as one made for these. It may have been made when the table
+ * was all but empty, and a scan looked cheap: so none is allowed. JIT compiling takes longer than a thousand runs.
+ */
+export const HOT_SETTINGS = ['plan_cache_mode = force_generic_plan', 'enable_seqscan = off', 'jit = off']
+
+const ATTRIBUTES = `LANGUAGE plpgsql VOLATILE ${['search_path = pg_catalog, pg_temp', ...HOT_SETTINGS].map((setting) => `SET ${setting}`).join(' ')}`
+
+/** A claim needs no durability: one that a crash undoes is a job that is still waiting. So its commit waits for no disk. */
+const claimJobs = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.claim_jobs(worker_id uuid, queues text[], slots integer[], floor_priorities integer[], floors_ms float8[])
+RETURNS TABLE (id uuid, queue_name text, payload jsonb, numbers text, timeout_ms integer, backoff jsonb, metadata jsonb)
+${ATTRIBUTES} ROWS 500 AS ${functionBody(`
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  RETURN QUERY ${claimText(t)};
+END`)};
+COMMENT ON FUNCTION ${t.schema}.claim_jobs(uuid, text[], integer[], integer[], float8[]) IS
+  'Moves due jobs to processing in the name of a worker: for pgq itself.';
+`
+
+const settleCompleted = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.settle_completed(ids uuid[], fences integer[], worker_ids uuid[], results jsonb, problems jsonb)
+RETURNS uuid[] ${ATTRIBUTES} AS ${functionBody(`
+#variable_conflict use_column
+DECLARE
+  accepted uuid[];
+BEGIN
+  ${settleCompletedText(t).replace('AS accepted FROM moved', 'INTO accepted FROM moved')};
+  RETURN accepted;
+END`)};
+COMMENT ON FUNCTION ${t.schema}.settle_completed(uuid[], integer[], uuid[], jsonb, jsonb) IS
+  'Moves claimed jobs to the history; null when all claims stood, else the ids of those that did: for pgq itself.';
+`
+
+const settleEnded = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.settle_ended(ids uuid[], fences integer[], worker_ids uuid[], endings jsonb)
+RETURNS TABLE (id uuid) ${ATTRIBUTES} AS ${functionBody(`
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY ${settleEndedText(t)};
+END`)};
+COMMENT ON FUNCTION ${t.schema}.settle_ended(uuid[], integer[], uuid[], jsonb) IS
+  'Moves claimed jobs to the dead and cancelled ones: for pgq itself.';
+`
+
+const settleWaiting = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.settle_waiting(ids uuid[], fences integer[], worker_ids uuid[], changes jsonb)
+RETURNS TABLE (id uuid, scheduled_ms float8) ${ATTRIBUTES} AS ${functionBody(`
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY ${settleWaitingText(t)};
+END`)};
+COMMENT ON FUNCTION ${t.schema}.settle_waiting(uuid[], integer[], uuid[], jsonb) IS
+  'Puts claimed jobs back to wait: for pgq itself.';
+`
