@@ -83,7 +83,7 @@ const roster: Readonly<Record<ContestantName, ContestantConfig>> = {
     bulk: { size: 5_000, inFlight: 2 },
     history: 'kept',
     fence: 'a number per claim',
-    atRisk: 'up to 4,000 jobs, for 15 s',
+    atRisk: 'up to 8,000 jobs, for 15 s',
     documents: ['packages/core/README.md'],
   },
   floor: {

@@ -115,8 +115,8 @@ const usedIndexes = ({ nodes }: Explained): Set<string> =>
   )
 
 /** What runs inside of the functions, which show no plan of their own, and as they run it. */
-const claim = { ...claimJobs(t), text: claimText(t) }
-const settle = {
+const claiming = { ...claimJobs(t), text: claimText(t) }
+const settling = {
   completed: { ...settleCompleted(t), text: settleCompletedText(t) },
   ended: { ...settleEnded(t), text: settleEndedText(t) },
   waiting: { ...settleWaiting(t), text: settleWaitingText(t) },
@@ -153,7 +153,7 @@ describe.each(Object.keys(STATISTICS))('when the analyzer %s', (moment) => {
 
   describe.each<PlanMode>(['custom', 'generic'])('with a %s plan', (mode) => {
     test('a claim walks one index and writes by row address', async () => {
-      const plan = await explainHot(client, claim, wanted(BATCH), mode)
+      const plan = await explainHot(client, claiming, wanted(BATCH), mode)
       // About five pages for a row that moves from one table to another; a scan of the table would be thousands more.
       expectFocused(plan, 20 * BATCH)
       expect(usedIndexes(plan)).toEqual(new Set(['jobs_waiting_claim']))
@@ -168,14 +168,14 @@ describe.each(Object.keys(STATISTICS))('when the analyzer %s', (moment) => {
       [
         'completed',
         (claims) =>
-          explainHot(client, settle.completed, { claims, results: byId(claims, 1), problems: '{}' }, mode),
+          explainHot(client, settling.completed, { claims, results: byId(claims, 1), problems: '{}' }, mode),
       ],
       [
         'dead',
         (claims) =>
           explainHot(
             client,
-            settle.ended,
+            settling.ended,
             { claims, endings: byId(claims, { status: 'dead', error }) },
             mode,
           ),
@@ -185,7 +185,7 @@ describe.each(Object.keys(STATISTICS))('when the analyzer %s', (moment) => {
         (claims) =>
           explainHot(
             client,
-            settle.waiting,
+            settling.waiting,
             { claims, changes: byId(claims, { status: 'failed', delay_ms: 10, error }) },
             mode,
           ),
@@ -201,7 +201,9 @@ describe.each(Object.keys(STATISTICS))('when the analyzer %s', (moment) => {
 
     test('a look for lost claims reads what is processing, and little more than the claims', async () => {
       const claims = await claimBatch()
-      expectFocused(await explain(client, lostClaims(t), claims, mode), 30 * BATCH, false)
+      const plan = await explain(client, lostClaims(t), claims, mode)
+      expectFocused(plan, 30 * BATCH, false)
+      expect(plan.nodes[0]?.['Actual Rows']).toBe(0)
     })
 
     const byIds: [string, Statement<readonly string[], unknown>][] = [
@@ -266,7 +268,7 @@ describe('whatever the statistics', () => {
       await client.query(
         `INSERT INTO ${t.waiting} (queue_name, priority) SELECT 'q', 1 FROM generate_series(1, 5)`,
       )
-      const plan = await explainHot(client, claim, wanted(BATCH), mode)
+      const plan = await explainHot(client, claiming, wanted(BATCH), mode)
       expect(plan.nodes.find((node) => node['Node Type'] === 'Tid Scan')?.['Actual Rows']).toBe(5)
       expectFocused(plan, 200)
     },
@@ -288,8 +290,8 @@ describe('whatever the statistics', () => {
       workerId: WORKER,
       wanted: [{ queue: 'q', limit, floor: at }],
     })
-    const full = await explainHot(client, claim, params(10, undefined), mode)
-    const floored = await explainHot(client, claim, params(10, floor), mode)
+    const full = await explainHot(client, claiming, params(10, undefined), mode)
+    const floored = await explainHot(client, claiming, params(10, floor), mode)
     await reader.end()
     expect(full.buffers).toBeGreaterThan(5 * floored.buffers)
     expectFocused(floored, 500)
@@ -316,6 +318,7 @@ describe('whatever the statistics', () => {
       expectFocused(outcomes, 50 * 60)
       const redriven = await explain(client, redriveJobs(t), ids, mode)
       expectFocused(redriven, 50 * 60)
+      expect(usedIndexes(redriven)).not.toContain('jobs_waiting_claim')
     },
   )
 })

@@ -1,16 +1,17 @@
-import { uuidv7 } from 'uuidv7'
 import { isPgqError, PgqError, show } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { newJobId } from '../job/job-id.ts'
 import { assertJobOptions, jobFields, type JobOptions, jobText, type NewJob } from '../job/new-job.ts'
 import { encodePayload } from '../job/payload.ts'
 import { type AnyQueue, assertQueue } from '../job/queue.ts'
 import { validate } from '../job/schema.ts'
 import { Batcher } from '../runtime/batcher.ts'
-import { currentTransaction, enqueueJobs } from '../sql/enqueue-jobs.ts'
+import { currentTransaction, enqueueAlike, enqueueJobs } from '../sql/enqueue-jobs.ts'
 import type { Tables } from '../sql/statement.ts'
 import { isRetryable } from '../store/database-error.ts'
 import type { Database, Session } from '../store/database.ts'
 import type { Queryable } from '../store/queryable.ts'
+import { CHUNK_CHARACTERS, CHUNK_JOBS, inChunks } from './chunks.ts'
 import { type GuestSession, guestSession } from './guest-session.ts'
 
 /** Options of an enqueue: those of the job, and the transaction to write it in. */
@@ -27,10 +28,6 @@ export interface EnqueueResult {
   readonly deduplicated: boolean
 }
 
-/** The most jobs and the most text in one statement: it bounds the memory of both sides. */
-const CHUNK_JOBS = 5_000
-const CHUNK_CHARACTERS = 4 * 1024 * 1024
-
 /** A call outside a transaction that waits for its statement. */
 interface WaitingJob {
   readonly queue: string
@@ -45,7 +42,8 @@ export class Enqueuer {
   readonly #events: Events
   readonly #maxPayloadBytes: number
   readonly #schema: string
-  readonly #statement
+  readonly #enqueue
+  readonly #enqueueAlike
   readonly #batcher: Batcher<WaitingJob>
 
   constructor(deps: { database: Database; tables: Tables; events: Events; maxPayloadBytes: number }) {
@@ -53,7 +51,8 @@ export class Enqueuer {
     this.#events = deps.events
     this.#maxPayloadBytes = deps.maxPayloadBytes
     this.#schema = deps.tables.name
-    this.#statement = enqueueJobs(deps.tables)
+    this.#enqueue = enqueueJobs(deps.tables)
+    this.#enqueueAlike = enqueueAlike(deps.tables)
     this.#batcher = new Batcher({
       flush: (waiting) => this.#writeShared(waiting),
       maxItems: CHUNK_JOBS,
@@ -81,7 +80,7 @@ export class Enqueuer {
       const [id] = await Promise.all([pinned, checked])
       transactionId = id
     }
-    const job: NewJob = { id: uuidv7(), fields, payloadText: encoded.text }
+    const job: NewJob = { id: newJobId(), fields, payloadText: encoded.text }
     if (!guest) return this.#share(queue.name, job)
     const [result] = await this.#write(guest, queue.name, [job], transactionId, !guest.autocommit)
     return result as EnqueueResult
@@ -160,7 +159,7 @@ export class Enqueuer {
     try {
       const encoded = this.#encode(queue, payload)
       const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
-      jobs.push({ id: uuidv7(), fields, payloadText: encoded.text })
+      jobs.push({ id: newJobId(), fields, payloadText: encoded.text })
       if (!(checked instanceof Promise)) return NOTHING
       return [checked.catch((error: unknown) => Promise.reject(atIndex(error, index)))]
     } catch (error) {
@@ -216,7 +215,7 @@ export class Enqueuer {
     inTransaction: boolean,
   ): Promise<EnqueueResult[]> {
     const standing = await this.#send(session, jobs, transactionId)
-    const results = jobs.map((job) => resultOf(job, standing))
+    const results = standing === NONE ? jobs.map(written) : jobs.map((job) => resultOf(job, standing))
     this.#tell(queue, results, inTransaction)
     return results
   }
@@ -226,8 +225,15 @@ export class Enqueuer {
     session: Session,
     jobs: readonly NewJob[],
     transactionId: string | null,
-  ): Promise<Map<string, string>> {
-    const rows = await session.run(this.#statement, {
+  ): Promise<ReadonlyMap<string, string>> {
+    const shared = sharedFields(jobs)
+    if (shared !== undefined) {
+      const ids = jobs.map((job) => job.id)
+      const payloads = `[${jobs.map((job) => job.payloadText).join(',')}]`
+      await session.run(this.#enqueueAlike, { shared: `{${shared}}`, ids, payloads, transactionId })
+      return NONE
+    }
+    const rows = await session.run(this.#enqueue, {
       jobs: `[${jobs.map(jobText).join(',')}]`,
       transactionId,
     })
@@ -246,26 +252,20 @@ export class Enqueuer {
   }
 }
 
-function resultOf(job: NewJob, standing: ReadonlyMap<string, string>): EnqueueResult {
-  const other = standing.get(job.id)
-  return other === undefined ? { id: job.id, deduplicated: false } : { id: other, deduplicated: true }
+const NONE: ReadonlyMap<string, string> = new Map()
+
+/** The fields of the jobs, if they all have the same and no key, which is rather looked for too broadly than missed. */
+function sharedFields(jobs: readonly NewJob[]): string | undefined {
+  const shared = jobs[0]?.fields
+  if (shared === undefined || shared.includes('"unique_key"')) return undefined
+  return jobs.every(({ fields }) => fields === shared) ? shared : undefined
 }
 
-function inChunks(jobs: NewJob[]): NewJob[][] {
-  const chunks: NewJob[][] = []
-  let chunk: NewJob[] = []
-  let characters = 0
-  for (const job of jobs) {
-    const size = job.payloadText.length + job.fields.length
-    if (chunk.length > 0 && (chunk.length === CHUNK_JOBS || characters + size > CHUNK_CHARACTERS)) {
-      chunks.push(chunk)
-      chunk = []
-      characters = 0
-    }
-    chunk.push(job)
-    characters += size
-  }
-  return [...chunks, chunk]
+const written = ({ id }: NewJob): EnqueueResult => ({ id, deduplicated: false })
+
+function resultOf(job: NewJob, standing: ReadonlyMap<string, string>): EnqueueResult {
+  const other = standing.get(job.id)
+  return other === undefined ? written(job) : { id: other, deduplicated: true }
 }
 
 const NOTHING: Promise<unknown>[] = []

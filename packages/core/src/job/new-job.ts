@@ -51,6 +51,17 @@ export interface NewJob {
  * @throws PgqError INVALID_OPTION
  */
 export function jobFields(queue: AnyQueue, options: JobOptions): string {
+  // Most calls say nothing of the job, and a queue never changes.
+  if (JOB_OPTIONS.some((name) => options[name] !== undefined)) return fieldsText(queue, options)
+  const known = defaultFields.get(queue) ?? fieldsText(queue, options)
+  defaultFields.set(queue, known)
+  return known
+}
+
+/** The fields of jobs that are enqueued without options. */
+const defaultFields = new WeakMap<AnyQueue, string>()
+
+function fieldsText(queue: AnyQueue, options: JobOptions): string {
   const priority = integerOption('priority', options.priority ?? queue.priority, PRIORITY_MIN, PRIORITY_MAX)
   const maxAttempts = integerOption(
     'maxAttempts',

@@ -20,6 +20,27 @@ export const enqueueJobs = (
   values: ({ jobs, transactionId }) => [jobs, transactionId],
 })
 
+export interface EnqueueAlikeParams {
+  /** What the jobs share, as the text of a JSON object. */
+  readonly shared: string
+  readonly ids: readonly string[]
+  /** A JSON array, as text: as many as there are ids. */
+  readonly payloads: string
+  readonly transactionId: string | null
+}
+
+/** Writes jobs that differ in id and payload only: nearly all that are enqueued together do. Text in, like the other. */
+export const enqueueAlike = (t: Tables): Statement<EnqueueAlikeParams, never> => ({
+  name: 'enqueue jobs that are alike',
+  text: `SELECT FROM ${t.schema}.enqueue_alike($1::text::jsonb, $2::text::uuid[], $3::text::jsonb, $4::text)`,
+  values: ({ shared, ids, payloads, transactionId }) => [
+    shared,
+    `{${ids.join(',')}}`,
+    payloads,
+    transactionId,
+  ],
+})
+
 /** Says which transaction is open. It takes a transaction id if there was none: the caller is about to write anyway. */
 export const currentTransaction: Statement<void, { readonly xid: string }> = {
   name: 'identify the transaction',

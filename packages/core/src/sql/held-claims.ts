@@ -23,23 +23,31 @@ export const heldClaims = (t: Tables): string => `held AS MATERIALIZED (
   CROSS JOIN LATERAL (
     SELECT job.ctid AS tid
     FROM ${t.processing} AS job
-    WHERE job.id = claim.id AND job.fence = claim.fence AND job.locked_by = claim.worker_id
+    WHERE job.id = claim.id AND job.fence = claim.fence AND job.locked_by = coalesce(claim.worker_id, ($3::uuid[])[1])
     LIMIT 1
     FOR UPDATE SKIP LOCKED
   ) AS job
 )`
 
-/** The parameters of `heldClaims`, as PostgreSQL writes arrays: none of these values needs quotes, for which a driver would look. */
+/**
+ * The parameters of `heldClaims`, as PostgreSQL writes arrays: none of these values needs quotes, for which a driver would
+ * look. Nearly always all claims are of one worker, which is then named once.
+ */
 export const claimValues = (claims: readonly Claim[]): [string, string, string] => {
   let ids = ''
   let fences = ''
-  let workerIds = ''
-  for (const { id, fence, workerId } of claims) {
+  for (const { id, fence } of claims) {
     ids += `,${id}`
     fences += `,${fence}`
-    workerIds += `,${workerId}`
   }
-  return [`{${ids.slice(1)}}`, `{${fences.slice(1)}}`, `{${workerIds.slice(1)}}`]
+  return [`{${ids.slice(1)}}`, `{${fences.slice(1)}}`, `{${workersOf(claims).join(',')}}`]
+}
+
+/** Who made the claims: one for each, or the first alone if it made them all. */
+function workersOf(claims: readonly Claim[]): string[] {
+  const first = claims[0]?.workerId
+  if (first === undefined) return []
+  return claims.every(({ workerId }) => workerId === first) ? [first] : claims.map(({ workerId }) => workerId)
 }
 
 /** Which of the given claims no longer stand: the job was rescued, cancelled, moved or deleted. */
@@ -52,7 +60,7 @@ SELECT claim.id, (SELECT job.status FROM ${t.dead} AS job WHERE job.id = claim.i
 FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS claim (id, fence, worker_id)
 WHERE NOT EXISTS (
   SELECT FROM ${t.processing} AS job
-  WHERE job.id = claim.id AND job.fence = claim.fence AND job.locked_by = claim.worker_id
+  WHERE job.id = claim.id AND job.fence = claim.fence AND job.locked_by = coalesce(claim.worker_id, ($3::uuid[])[1])
   OFFSET 0)`,
   values: claimValues,
 })

@@ -31,7 +31,7 @@ export interface ClaimerDeps {
 /** The first wait after the queues ran dry, in ms. It doubles: a job whose wake-up was missed waits at most as long again as it took to commit. */
 const FIRST_POLL_MS = 5
 /** In hand at most: running, waiting for a slot, or ended and not yet settled. */
-const HELD_LIMIT = 4_000
+const HELD_LIMIT = 8_000
 /** Alarms for jobs that are due again: so far ahead, in ms, and so many at a time. The others are found by polling. */
 const LONGEST_ALARM_MS = 60_000
 const ALARM_LIMIT = 1_000
@@ -39,7 +39,7 @@ const ALARM_LIMIT = 1_000
 const DOUBT_MS = 60_000
 const STRAYS_EVERY_MS = 3_000
 /** Claim nothing while this many ended attempts wait to be settled. */
-const UNSETTLED_LIMIT = 2_000
+const UNSETTLED_LIMIT = 4_000
 
 /** Claims jobs for all queues of a worker with one statement at a time: when there is room, and work is known or supposed. */
 export class Claimer implements Service {

@@ -5,7 +5,7 @@ import type { Handler } from './handler.ts'
 /** Hold only what will start within this time, in ms: slow jobs are not hoarded, and a crash strands few. */
 const PREFETCH_MS = 100
 /** Never hold more than this many unstarted jobs of one queue. */
-const PREFETCH_LIMIT = 1_000
+const PREFETCH_LIMIT = 2_000
 /** Give jobs back that have waited this long, since they were to start within PREFETCH_MS. In ms. */
 const OVERDUE_MS = 1_000
 /** How much a new measurement counts against the older ones. */
