@@ -7,6 +7,7 @@ const FIGURES: Readonly<Record<string, string>> = {
   p95: 'p95',
   p99: 'p99',
   enqueueP50: 'enqueue p50',
+  pickUpP50: 'after it p50',
   cpuMicrosPerJob: 'client CPU µs/job',
   walBytesPerJob: 'WAL B/job',
   statementsPer1000Jobs: 'statements/1000 jobs',
