@@ -151,6 +151,7 @@ test('a worker sends a few statements for a thousand jobs', async () => {
     Array.from({ length: total }, (_, n) => n),
   )
   const sent = { claims: 0, settles: 0 }
+  // oxlint-disable-next-line typescript/unbound-method -- it is put back, and called with its own `this`
   const query = pg.Client.prototype.query
   const counting = function (this: pg.Client, ...args: unknown[]): unknown {
     const text = (args[0] as { text?: string } | undefined)?.text ?? ''

@@ -322,3 +322,20 @@ describe('whatever the statistics', () => {
     },
   )
 })
+
+test('the functions of the hot statements keep one plan, scan no table and compile nothing', async () => {
+  const { rows } = await client.query(
+    `SELECT proname, proconfig FROM pg_proc WHERE pronamespace = $1::regnamespace AND proname ~ '^(claim|settle)_' ORDER BY proname`,
+    [schema],
+  )
+  expect(rows.map((row) => row.proname)).toEqual([
+    'claim_jobs',
+    'settle_completed',
+    'settle_ended',
+    'settle_waiting',
+  ])
+  for (const row of rows)
+    expect(row.proconfig).toEqual(
+      expect.arrayContaining(['plan_cache_mode=force_generic_plan', 'enable_seqscan=off', 'jit=off']),
+    )
+})
