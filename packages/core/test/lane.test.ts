@@ -14,8 +14,8 @@ const laneOf = (concurrency: number, limit = 1_000_000): Lane =>
   )
 
 let next = 0
-const jobs = (count: number): ClaimedJob[] =>
-  Array.from({ length: count }, () => ({ id: String(next++) }) as ClaimedJob)
+const jobs = (count: number, payloadLength = 10): ClaimedJob[] =>
+  Array.from({ length: count }, () => ({ id: String(next++), payloadLength }) as ClaimedJob)
 
 /** Runs that many jobs, each for as long, with all slots in use. */
 function run(lane: Lane, count: number, ms: number): void {
@@ -43,6 +43,16 @@ test('before it knows how long jobs take a lane wants what its free slots hold, 
   expect(lane.isLow).toBe(true) // nothing waits, and nothing is wanted
 })
 
+test('long payloads are held by their length: few at a time, and more once they are short again', () => {
+  const lane = laneOf(10)
+  run(lane, 200, 0.1)
+  fill(lane)
+  for (const job of jobs(1, 1024 * 1024)) lane.add(job, monotonicMs())
+  expect(lane.wanted() + lane.waiting).toBe(16)
+  for (const job of jobs(200)) lane.add(job, monotonicMs())
+  expect(lane.wanted() + lane.waiting).toBe(2_000)
+})
+
 test.for([
   [2_000, 0],
   [1_000, 1],
@@ -50,7 +60,7 @@ test.for([
   [50, 20],
   [10, 100],
   [1, 1_000],
-  [0.1, 1_000],
+  [0.1, 2_000],
 ])('with ten slots and jobs of %d ms it holds %d unstarted ones', ([ms = 0, expected = 0]) => {
   const lane = laneOf(10)
   run(lane, 200, ms)

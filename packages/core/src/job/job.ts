@@ -73,6 +73,8 @@ export interface ClaimedJob {
   readonly id: string
   readonly queue: string
   readonly payload: unknown
+  /** How long the payload is as JSON text, in characters. */
+  readonly payloadLength: number
   readonly priority: number
   readonly attempt: number
   readonly maxAttempts: number

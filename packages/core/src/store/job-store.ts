@@ -131,6 +131,7 @@ function claimedJob(row: ClaimRow): ClaimedJob {
     id: row.id,
     queue: row.queue_name,
     payload: JSON.parse(row.payload),
+    payloadLength: row.payload.length,
     priority: Number(numbers[0]),
     attempt: Number(numbers[1]),
     maxAttempts: Number(numbers[2]),

@@ -6,6 +6,8 @@ import type { Handler } from './handler.ts'
 const PREFETCH_MS = 100
 /** Never hold more than this many unstarted jobs of one queue. */
 const PREFETCH_LIMIT = 2_000
+/** Nor more than about this much of their payloads, in characters. */
+const PREFETCH_CHARACTERS = 16 * 1024 * 1024
 /** Give jobs back that have waited this long, since they were to start within PREFETCH_MS. In ms. */
 const OVERDUE_MS = 1_000
 /** How much a new measurement counts against the older ones. */
@@ -22,6 +24,8 @@ export class Lane {
   #next = 0
   #running = 0
   #msPerJob: number | undefined
+  /** How long payloads are, rather too long than too short: the longest of late. */
+  #payloadLength = 1
   #lastEndMs = monotonicMs()
   #lastAddMs = 0
 
@@ -58,6 +62,8 @@ export class Lane {
   add(job: ClaimedJob, nowMs: number): void {
     this.#lastAddMs = nowMs
     this.#waiting.push(job)
+    const average = this.#payloadLength + WEIGHT * (job.payloadLength - this.#payloadLength)
+    this.#payloadLength = Math.max(1, job.payloadLength, average)
   }
 
   /** The ids of the jobs that wait. */
@@ -108,6 +114,7 @@ export class Lane {
     if (this.#msPerJob === undefined) return 0
     const sinceLastEnd = this.hasFreeSlot ? 0 : monotonicMs() - this.#lastEndMs
     const msPerJob = Math.max(this.#msPerJob, sinceLastEnd, 0.001)
-    return Math.min(PREFETCH_LIMIT, Math.floor((this.concurrency * PREFETCH_MS) / msPerJob))
+    const fitting = Math.floor(PREFETCH_CHARACTERS / this.#payloadLength)
+    return Math.min(PREFETCH_LIMIT, fitting, Math.floor((this.concurrency * PREFETCH_MS) / msPerJob))
   }
 }
