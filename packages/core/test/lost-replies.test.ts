@@ -3,6 +3,7 @@ import { createPgq, defineQueue, fixed, handle, type Pgq, SnoozeJob } from '../s
 import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
+import { type Fate, startMessageProxy } from './support/message-proxy.ts'
 import { collect, work } from './support/work.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -99,3 +100,32 @@ test.for(Object.keys(cases))(
     expect(runs).toBe(1)
   },
 )
+
+test('a COMMIT that arrives when its worker has long given up the connection is told as a completion', async () => {
+  const proxy = await startMessageProxy(databaseUrl)
+  const pgq = createPgq({ connectionString: proxy.url, schema })
+  cleanUpAfterwards(() => pgq.close())
+  const queue = defineQueue('late.commit')
+  const arrives = latch()
+  let releases = 0
+  let commits = 0
+  proxy.decide = async ({ by, text }, connection): Promise<Fate> => {
+    if (by === 'client' && text.includes('settle_waiting') && ++releases > 1) arrives.open()
+    if (by === 'server' || !text.includes('COMMIT') || commits++ > 0) return 'pass'
+    connection.hangUp()
+    await arrives.opened
+    return 'pass'
+  }
+  const completed = collect(pgq, 'job.completed')
+  const lost = collect(pgq, 'job.lost')
+  const handler = handle(queue, async (_, { tx }) => void (await tx.query('SELECT 1')), {
+    transactional: true,
+  })
+  await work(pgq, [handler], { maintenance: false })
+  const { id } = await direct.enqueue(queue, null)
+  await until('it is told', () => completed.length + lost.length > 0)
+  expect(completed.map(({ job }) => job.id)).toEqual([id])
+  expect(lost).toEqual([])
+  expect(await direct.get(id)).toMatchObject({ status: 'completed', attempts: 1, errors: [] })
+  expect(releases).toBeGreaterThan(1)
+})

@@ -35,7 +35,6 @@ test(
         "cancelJobs commits",
         "claimJobs commits",
         "claimJobs is sent",
-        "findOutcomes is asked about a COMMIT",
         "forgetWorkers",
         "loseWorkers declares a dead one lost",
         "loseWorkers declares a living one lost",

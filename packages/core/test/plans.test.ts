@@ -312,7 +312,12 @@ describe('whatever the statistics', () => {
       const outcomes = await explain(
         client,
         findOutcomes(t),
-        { ids, fences: rows.map((row) => row.fence), attempts: rows.map(() => 1) },
+        {
+          ids,
+          fences: rows.map((row) => row.fence),
+          attempts: rows.map(() => 1),
+          startsMs: rows.map(() => 1),
+        },
         mode,
       )
       expectFocused(outcomes, 50 * 60)

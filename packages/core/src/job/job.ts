@@ -89,4 +89,6 @@ export interface ClaimedJob {
   /** Milliseconds since 1970 by the database's clock, with fractions. */
   readonly createdAtMs: number
   readonly scheduledForMs: number
+  /** When it was claimed. With the fence it says which claim it was: a crash of the server may undo one, and the next has the same fence. */
+  readonly startedAtMs: number
 }

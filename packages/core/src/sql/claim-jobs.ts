@@ -24,7 +24,7 @@ export interface ClaimRow {
   readonly id: string
   readonly queue_name: string
   readonly payload: string
-  /** Priority, attempts, max_attempts, fence, crashes, and the times of creation and schedule in ms: a driver takes its time for each column. */
+  /** Priority, attempts, max_attempts, fence, crashes, and the times of creation, schedule and claim in ms: a driver takes its time for each column. */
   readonly numbers: string
   readonly timeout_ms: string | null
   readonly backoff: string | null
@@ -101,7 +101,7 @@ ${moveInto(t.processing, 'removed', {
   started_at: 'clock_timestamp()',
 })}
 RETURNING id, queue_name, payload,
-          concat_ws(' ', priority, attempts, max_attempts, fence, crashes, ${epochMs('created_at')}, ${epochMs('scheduled_for')}),
+          concat_ws(' ', priority, attempts, max_attempts, fence, crashes, ${epochMs('created_at')}, ${epochMs('scheduled_for')}, ${epochMs('started_at')}),
           timeout_ms, backoff, metadata`
 
 /**

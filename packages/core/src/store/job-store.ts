@@ -1,4 +1,5 @@
 import type { ClaimedJob, Metadata } from '../job/job.ts'
+import type { JobStatus } from '../job/status.ts'
 import { type ClaimParams, type ClaimRow, claimJobs } from '../sql/claim-jobs.ts'
 import { findOutcomes } from '../sql/find-outcomes.ts'
 import { type Claim, lostClaims } from '../sql/held-claims.ts'
@@ -25,6 +26,9 @@ export interface WaitingChange extends Claim {
   readonly delayMs?: number
   readonly error?: RecordedError
 }
+
+/** A claim as it was made: which attempt it was for, and when, by the clock of the database. */
+export type MadeClaim = Pick<ClaimedJob, 'id' | 'fence' | 'attempt' | 'startedAtMs'>
 
 /** The statements of a job's life between claim and settle. Settles return the ids whose claim still stood. */
 export class JobStore {
@@ -84,18 +88,15 @@ export class JobStore {
     return idsOf(await session.run(this.#statements.waiting, { claims, changes: JSON.stringify(details) }))
   }
 
-  /** Of the given claims, those that an earlier settle of theirs has ended or put back, whose answer did not come. */
-  async findSettled(
-    session: Session,
-    claims: readonly (Claim & { readonly attempt: number })[],
-  ): Promise<Set<string>> {
-    return idsOf(
-      await session.run(this.#statements.outcomes, {
-        ids: claims.map((claim) => claim.id),
-        fences: claims.map((claim) => claim.fence),
-        attempts: claims.map((claim) => claim.attempt),
-      }),
-    )
+  /** Of the given claims, those that an earlier settle of theirs has ended or put back, whose answer did not come, and what it made of them. */
+  async findSettled(session: Session, claims: readonly MadeClaim[]): Promise<Map<string, JobStatus>> {
+    const rows = await session.run(this.#statements.outcomes, {
+      ids: claims.map((claim) => claim.id),
+      fences: claims.map((claim) => claim.fence),
+      attempts: claims.map((claim) => claim.attempt),
+      startsMs: claims.map((claim) => claim.startedAtMs),
+    })
+    return new Map(rows.map((row) => [row.id, row.status as JobStatus]))
   }
 
   /** Of the given claims, those that no longer stand, and whether the job was cancelled. */
@@ -142,6 +143,7 @@ function claimedJob(row: ClaimRow): ClaimedJob {
     metadata: row.metadata === null ? NO_METADATA : (JSON.parse(row.metadata) as Metadata),
     createdAtMs: Number(numbers[5]),
     scheduledForMs: Number(numbers[6]),
+    startedAtMs: Number(numbers[7]),
   }
 }
 

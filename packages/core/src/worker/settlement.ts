@@ -18,12 +18,6 @@ export const claimOf = ({ job, workerId }: Pick<Settlement, 'job' | 'workerId'>)
   workerId,
 })
 
-/** The same, with what tells an earlier settle of it. */
-export const outcomeOf = (settlement: Settlement): Claim & { readonly attempt: number } => ({
-  ...claimOf(settlement),
-  attempt: settlement.job.attempt,
-})
-
 /** Sorts a batch by the statement that writes it. */
 export function changesOf(batch: readonly Settlement[]): {
   completed: CompletedChange[]

@@ -6,7 +6,8 @@ import { jittered } from '../runtime/clock.ts'
 import type { Database } from '../store/database.ts'
 import { isRetryable } from '../store/database-error.ts'
 import type { JobStore } from '../store/job-store.ts'
-import { changesOf, claimOf, outcomeOf, resultLength, type Settlement, withoutDetails } from './settlement.ts'
+import { changesOf, claimOf, resultLength, type Settlement, withoutDetails } from './settlement.ts'
+import { writeWhileStanding } from './standing.ts'
 
 /** What the settler needs from outside. */
 export interface SettlerDeps {
@@ -131,13 +132,17 @@ export class Settler {
   }
 
   async #resolve(settlement: Settlement): Promise<void> {
-    const claim = outcomeOf(settlement)
-    const settled = await this.#persistently('finding out about a commit', false, () =>
-      this.#store.findSettled(this.#database, [claim]),
-    )
-    this.#unsettled.delete(settlement)
-    if (settled?.has(claim.id)) this.tell(settlement)
-    else if (settled) this.add({ ...settlement, transition: released(LOST_COMMIT_DELAY_MS) })
+    const release = { ...settlement, transition: released(LOST_COMMIT_DELAY_MS) }
+    const deps = { session: this.#database, store: this.#store, patienceMs: Infinity }
+    // Until the COMMIT arrives, or the server notices that it never will, the transaction holds the row, and nothing can be written.
+    const write = async (): Promise<boolean> => this.#abandoned || (await this.#write([release])).size > 0
+    const outcome = await this.#persistently('finding out about a commit', false, async () => {
+      if ((await writeWhileStanding(deps, claimOf(settlement), write)) === 'written') return release
+      const status = (await this.#store.findSettled(this.#database, [settlement.job])).get(settlement.job.id)
+      return status === undefined ? 'lost' : status === 'completed' ? settlement : release
+    })
+    if (outcome === 'lost') this.#endLost(settlement)
+    else if (outcome !== undefined && !this.#abandoned) this.#end(settlement, outcome)
   }
 
   async #settle(batch: readonly Settlement[]): Promise<void> {
@@ -208,9 +213,9 @@ export class Settler {
     if (missing.length > 0) this.#goOnBeside(this.#settleMissing(missing, repeated))
   }
 
-  #end(settlement: Settlement): void {
+  #end(settlement: Settlement, outcome = settlement): void {
     this.#unsettled.delete(settlement)
-    this.tell(settlement)
+    this.tell(outcome)
   }
 
   /**
@@ -248,8 +253,11 @@ export class Settler {
     // Of a settle that is repeated the first try may have gone through: then it is told as it was.
     const mayBeDone = repeated && gone.length > 0
     const settled = mayBeDone
-      ? await this.#store.findSettled(this.#database, gone.map(outcomeOf))
-      : new Set<string>()
+      ? await this.#store.findSettled(
+          this.#database,
+          gone.map(({ job }) => job),
+        )
+      : new Map<string, string>()
     for (const settlement of round) {
       if (accepted.has(settlement.job.id) || settled.has(settlement.job.id)) this.#end(settlement)
       else if (lost.has(settlement.job.id)) this.#endLost(settlement)

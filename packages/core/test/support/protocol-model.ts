@@ -38,7 +38,7 @@ export interface Rules {
   readonly outcomesAsked: boolean
   /** And compares the time at which the claim was made: a crash may have undone it, and then the next one has the same fence. */
   readonly outcomesKnowClaim: boolean
-  /** An attempt that asked whether its COMMIT went through may find later that it did. */
+  /** An attempt whose COMMIT got no answer, and that is given back, asks whether it did go through. */
   readonly lateCommitTold: boolean
   /** The effects of a transactional handler commit together with the end of its job. */
   readonly effectsInTransaction: boolean
@@ -92,7 +92,7 @@ interface Attempt {
   readonly attempt: number
   outcome: Outcome | undefined
   /** What it does next, or waits for. */
-  step: 'runs' | 'waits' | 'asksAboutCommit'
+  step: 'runs' | 'waits'
   /** Whether an answer to its settle may have been lost. */
   repeated: boolean
 }
@@ -268,13 +268,6 @@ class Steps {
   #attemptSteps(p: number, h: number, attempt: Attempt): void {
     const change = (name: string, act: (mine: Attempt, s: Protocol) => void): void =>
       this.#add(name, (s) => act((s.processes[p] as Process).hand[h] as Attempt, s))
-    if (attempt.step === 'asksAboutCommit') {
-      return change('findOutcomes is asked about a COMMIT', (mine, s) => {
-        if (isSettled(s.job, mine, this.#rules)) return tellAccepted(s, p, mine)
-        mine.repeated = this.#rules.lateCommitTold
-        submit(s, p, mine, 'released')
-      })
-    }
     if (attempt.step !== 'runs') return
     const failed: Outcome = attempt.attempt >= MAX_ATTEMPTS ? 'dead' : 'failed'
     for (const outcome of ['completed', failed, 'transactional'] as const)
@@ -476,8 +469,11 @@ class Steps {
     if (request.what === 'settle') {
       mine.repeated = true
       submit(state, from, mine, mine.outcome as Outcome)
-    } else if (request.stage === 'sent') submit(state, from, mine, 'released')
-    else mine.step = 'asksAboutCommit'
+    } else {
+      // The COMMIT was perhaps sent: whoever gives the job back then must ask what became of it.
+      mine.repeated = request.stage !== 'sent' && this.#rules.lateCommitTold
+      submit(state, from, mine, 'released')
+    }
   }
 
   #rescueSteps(): void {
