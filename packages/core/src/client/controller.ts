@@ -2,7 +2,7 @@ import { isPgqError, PgqError, show } from '../errors.ts'
 import type { JobStatus } from '../job/status.ts'
 import { cancelJobs, deleteJobs, hastenJobs, lockJobs, redriveJobs } from '../sql/control-jobs.ts'
 import type { Statement, Tables } from '../sql/statement.ts'
-import type { Database, Session } from '../store/database.ts'
+import type { Database, TransactionSession } from '../store/database.ts'
 import { JobReader } from '../store/job-reader.ts'
 import { filterParams, type JobFilter, jobId, type JobTarget } from './filter.ts'
 
@@ -94,16 +94,21 @@ export class Controller {
     }
   }
 
-  /** A job that was claimed or settled while its row was waited for is in another partition by now: it is looked for again. */
-  async #lockAll(session: Session, ids: readonly string[]): Promise<{ id: string; status: string }[]> {
-    const locked: { id: string; status: string }[] = []
-    let missing = ids
-    for (let looks = 0; missing.length > 0 && looks < LOOKS; looks++) {
-      locked.push(...(await session.run(this.#lock, missing)))
-      const found = new Set(locked.map((job) => job.id))
-      missing = ids.filter((id) => !found.has(id))
+  /**
+   * A job that was claimed or settled while its row was waited for is in another partition by now: it is looked for again.
+   * The locks of the first look are given back before that, for it may stand before those that are held, and locks that are
+   * not taken in the order of the ids make deadlocks.
+   */
+  async #lockAll(
+    session: TransactionSession,
+    ids: readonly string[],
+  ): Promise<readonly { id: string; status: string }[]> {
+    await session.execute('SAVEPOINT before_locks')
+    for (let looks = 1; ; looks++) {
+      const locked = await session.run(this.#lock, ids)
+      if (locked.length === ids.length || looks === LOOKS) return locked
+      await session.execute('ROLLBACK TO SAVEPOINT before_locks')
     }
-    return locked
   }
 
   /** The ids that are meant, a sorted batch at a time. A filter walks forward, so it ends even while jobs come and go. */
