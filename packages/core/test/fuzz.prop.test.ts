@@ -1,0 +1,146 @@
+import { randomInt } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import fc from 'fast-check'
+import { expect, test, vi } from 'vitest'
+import {
+  type AnyQueue,
+  createPgq,
+  defineQueue,
+  handle,
+  isPgqError,
+  type JobRecord,
+  type Pgq,
+} from '../src/index.ts'
+import { recordValue } from '../src/job/recorded.ts'
+import { cleanUpAfterwards, until } from '@pgq/test-support'
+import { anyValue } from './support/any-value.ts'
+import { freshQueue } from './support/fresh-queue.ts'
+
+vi.setConfig({ testTimeout: 3_600_000 })
+
+/** How many values of each kind, payloads, results, errors and progress, go through a whole life. */
+const VALUES = Number(process.env['PGQ_FUZZ_VALUES'] ?? 1_500)
+/** Repeats a run that failed. */
+const SEED = Number(process.env['PGQ_FUZZ_SEED'] ?? randomInt(2 ** 31))
+const BATCH = 250
+
+/** What one job is given, and what its handler does with it. */
+interface Life {
+  readonly payload: () => unknown
+  readonly progress: () => unknown
+  readonly ends: 'returns' | 'throws'
+  readonly value: () => unknown
+}
+
+const json = fc.jsonValue({ stringUnit: 'binary' }).map((value) => (): unknown => value)
+
+const life: fc.Arbitrary<Life> = fc.record({
+  payload: fc.oneof({ weight: 3, arbitrary: json }, { weight: 1, arbitrary: anyValue }),
+  progress: anyValue,
+  ends: fc.constantFrom('returns', 'throws'),
+  value: fc.oneof(anyValue, json),
+})
+
+/** Enqueues it; returns nothing if the payload is refused, which must be by a code, and before anything is sent. */
+async function enqueue(pgq: Pgq, queue: AnyQueue, { payload }: Life): Promise<string | undefined> {
+  try {
+    return (await pgq.enqueue(queue, payload() as never)).id
+  } catch (error) {
+    if (isPgqError(error, 'INVALID_PAYLOAD') || isPgqError(error, 'PAYLOAD_TOO_LARGE')) return undefined
+    throw error
+  }
+}
+
+/** JSON's own idea of a value: what a payload may become, and no more. */
+const viaJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value) ?? 'null')
+
+const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed()
+
+/** What is wrong with a job that has ended, if anything. */
+function complaint(
+  job: JobRecord,
+  { ends, value }: Life,
+  ended: 'returned' | 'threw' | undefined,
+): string | undefined {
+  if (ended === undefined) return 'its handler never ended'
+  // What is awaited may throw, as a revoked proxy does: then it was thrown.
+  const expected = ends === 'returns' ? ['completed', 'dead'] : ['dead']
+  if (!expected.includes(job.status)) return `it is ${job.status} after its handler ${ended}`
+  if (job.status === 'dead') {
+    const [error] = job.errors
+    return error && isStorable(error.message) && isStorable(error.name)
+      ? undefined
+      : 'its error was not stored'
+  }
+  const { json, problem } = recordValue(value())
+  if (problem !== undefined || json === null) return undefined
+  return isDeepStrictEqual(job.result, JSON.parse(json)) ? undefined : 'its result is another one'
+}
+
+test(`${VALUES} payloads, results, errors and reports of progress come back as they went in, or are refused by a code; none is stuck`, async () => {
+  const { pgq: direct, schema, databaseUrl, sql } = await freshQueue()
+  const pgq = createPgq({ connectionString: databaseUrl, schema })
+  cleanUpAfterwards(() => pgq.close())
+  const lives = fc.sample(life, { numRuns: VALUES, seed: SEED })
+  const seed = `PGQ_FUZZ_SEED=${SEED}`
+  const byId = new Map<string, Life>()
+  const ended = new Map<string, 'returned' | 'threw'>()
+  const changed: string[] = []
+  const progressErrors = new Set<unknown>()
+  const queue = defineQueue('fuzz', { maxAttempts: 1 })
+  const handler = handle(
+    queue,
+    async (job, ctx) => {
+      const mine = byId.get(job.id)
+      if (!mine) throw new Error('a job that nobody has enqueued')
+      if (!isDeepStrictEqual(job.payload, viaJson(mine.payload()))) changed.push(job.id)
+      try {
+        await ctx.progress(mine.progress() as never)
+      } catch (error) {
+        progressErrors.add(isPgqError(error) ? error.code : error)
+      }
+      ended.set(job.id, mine.ends === 'returns' ? 'returned' : 'threw')
+      const value = mine.value()
+      if (mine.ends === 'throws') throw value
+      return value as never
+    },
+    { concurrency: 50 },
+  )
+  const worker = pgq.createWorker([handler], { pollInterval: 20, shutdownTimeout: 0 })
+  let stored = 0
+  for (let i = 0; i < lives.length; i += BATCH) {
+    const batch = lives.slice(i, i + BATCH)
+    await worker.stop()
+    const ids = await Promise.all(batch.map((one) => enqueue(direct, queue, one)))
+    for (const [n, id] of ids.entries()) if (id !== undefined) byId.set(id, batch[n] as Life)
+    stored += ids.filter((id) => id !== undefined).length
+    await worker.start()
+    await until(`${seed}: none is stuck`, async () => {
+      const rows = await sql(
+        `SELECT FROM ${schema}.jobs WHERE status IN ('pending', 'processing', 'failed') LIMIT 1`,
+      )
+      return rows.length === 0
+    })
+  }
+  await worker.stop()
+  expect(changed, `${seed}: payloads that came back changed`).toEqual([])
+  let seen = 0
+  for (let cursor: string | undefined; ;) {
+    const page = await direct.list({ queue, limit: 1_000, ...(cursor !== undefined && { cursor }) })
+    for (const job of page.jobs) {
+      seen++
+      expect(
+        complaint(job, byId.get(job.id) as Life, ended.get(job.id)),
+        `${seed}: job ${job.id}`,
+      ).toBeUndefined()
+    }
+    cursor = page.cursor
+    if (cursor === undefined) break
+  }
+  expect(seen).toBe(stored)
+  expect(stored).toBeGreaterThan(VALUES / 4)
+  expect(
+    [...progressErrors].filter((error) => typeof error !== 'string'),
+    seed,
+  ).toEqual([])
+})
