@@ -34,13 +34,13 @@ test('of fifty workers that start where there are twenty connections none fails 
     concurrency: 5,
   })
   const refusals: unknown[] = []
-  let ended = false
+  const ended = new AbortController()
   const fleet = Array.from({ length: WORKERS }, () => {
     const pgq = createPgq({ connectionString: url })
     const worker = pgq.createWorker([handler], { lease: '2s', shutdownTimeout: 0 })
     const start = async (): Promise<void> => {
       // What a process does that must run: it tries again.
-      while (!ended) {
+      while (!ended.signal.aborted) {
         try {
           return await worker.start()
         } catch (error) {
@@ -61,7 +61,7 @@ test('of fifty workers that start where there are twenty connections none fails 
     },
     60_000,
   )
-  ended = true
+  ended.abort()
   await starting
   await Promise.all(fleet.map(({ stop }) => stop()))
   // There were too few, which is what this is about.

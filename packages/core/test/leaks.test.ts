@@ -53,7 +53,7 @@ test('a worker that is started and stopped again and again, and jobs by the thou
   const worker = pgq.createWorker([handler], { signals: true, pollInterval: 20 })
   const live = async (jobs: number): Promise<void> => {
     await worker.start()
-    await pgq.enqueueMany(queue, Array(jobs).fill({ padding: 'y'.repeat(500) }))
+    await pgq.enqueueMany(queue, Array(jobs).fill('y'.repeat(500)))
     await until('all have had a run', async () => {
       const rows = await sql(`SELECT FROM ${schema}.jobs WHERE status IN ('pending', 'processing') LIMIT 1`)
       return rows.length === 0

@@ -29,7 +29,7 @@ const ids: string[] = []
 let enqueued = 0
 let deleted = 0
 
-const count = (gone: number): void => void (deleted += gone)
+const countDeleted = (gone: number): void => void (deleted += gone)
 
 /** Some of the jobs that there have ever been, in no order. */
 const some = (): string[] =>
@@ -126,8 +126,8 @@ test('writers of overlapping batches in any order never lock each other out, and
     () => pgq.retry(some()),
     () => pgq.redrive({ queue }),
     () => pgq.redrive(some()),
-    () => pgq.delete(some().slice(0, 5)).then(count),
-    () => pgq.delete({ queue, status: ['completed'] }).then(count),
+    () => pgq.delete(some().slice(0, 5)).then(countDeleted),
+    () => pgq.delete({ queue, status: ['completed'] }).then(countDeleted),
   ]
   const refused: unknown[] = []
   await Promise.all(

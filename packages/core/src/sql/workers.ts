@@ -42,6 +42,21 @@ RETURNING id`,
   values: ({ id, leaseMs, listening }) => [id, leaseMs, listening],
 })
 
+/** Renews the lease of a worker and says nothing else of it: whose event loop is blocked, listens no less than before. */
+export const extendLease = (
+  t: Tables,
+): Statement<{ readonly id: string; readonly leaseMs: number }, { readonly id: string }> => ({
+  name: 'extend lease',
+  text: `
+UPDATE ${t.workers}
+SET heartbeat_at = clock_timestamp(),
+    lease_until = clock_timestamp() + $2::float8 * interval '1 ms',
+    suspect_since = NULL
+WHERE id = $1::uuid AND lost_at IS NULL
+RETURNING id`,
+  values: ({ id, leaseMs }) => [id, leaseMs],
+})
+
 /** Takes the row of a stopped worker away, unless jobs are still in its name: then its lease runs out and they are rescued. */
 export const removeWorker = (t: Tables): Statement<{ readonly id: string }, { readonly id: string }> => ({
   name: 'remove worker',

@@ -4,6 +4,7 @@ import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Database } from '../store/database.ts'
 import type { WorkerStore } from '../store/worker-store.ts'
+import type { PulseThread } from './pulse-thread.ts'
 
 /** What the heartbeat needs from outside. */
 export interface HeartbeatDeps {
@@ -14,6 +15,8 @@ export interface HeartbeatDeps {
   readonly workerId: () => string
   /** Whether enqueues should notify this worker. */
   readonly isListening: () => boolean
+  /** Renews while the event loop is blocked, if something is to. */
+  readonly pulse: PulseThread | undefined
   /** Called after each renewal. */
   readonly onRenewed: () => Promise<void>
   /** Called when others have declared this worker lost; resolves when it has a new id. */
@@ -47,13 +50,14 @@ export class Heartbeat implements Service {
     })
   }
 
-  start(): Promise<void> {
+  async start(): Promise<void> {
     this.#renewedMs = monotonicMs()
-    return this.#loop.start()
+    await this.#deps.pulse?.start()
+    await this.#loop.start()
   }
 
-  stop(): Promise<void> {
-    return this.#loop.stop()
+  async stop(): Promise<void> {
+    await Promise.all([this.#loop.stop(), this.#deps.pulse?.stop()])
   }
 
   /** Renews now. */
@@ -87,12 +91,17 @@ export class Heartbeat implements Service {
     this.#announced = alive && listening
     if (this.reachableMs === 0) this.#reachableSinceMs = sentMs
     this.#reachedMs = sentMs
-    if (!alive) await this.#deps.onLost()
+    if (!alive) await this.#startAnew()
     this.#renewedMs = sentMs
     if (this.#paused) this.#deps.events.emit('worker.resumed', { workerId: workerId() })
     this.#paused = false
     await this.#deps.onRenewed()
     return leaseMs / 3
+  }
+
+  async #startAnew(): Promise<void> {
+    await this.#deps.onLost()
+    this.#deps.pulse?.follow(this.#deps.workerId())
   }
 
   #failed(error: unknown): void {

@@ -17,6 +17,7 @@ import type { Attempt } from './attempt.ts'
 import { Claimer } from './claimer.ts'
 import type { Handler } from './handler.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { PulseThread } from './pulse-thread.ts'
 import { Runner } from './runner.ts'
 import { claimOf } from './settlement.ts'
 import { Settler } from './settler.ts'
@@ -80,9 +81,10 @@ export class WorkerLife {
     this.#handlers = handlers
     this.#settings = settings
     const { events, tables } = deps
+    const { leaseMs, maxBlockedMs } = settings
     const workerId = (): string => this.workerId
     this.#control = this.#open(2)
-    this.#pulse = this.#open(1, settings.leaseMs / 3)
+    this.#pulse = this.#open(1, leaseMs / 3)
     this.#jobs = new JobStore(tables)
     this.#workers = new WorkerStore(tables)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
@@ -116,20 +118,16 @@ export class WorkerLife {
       workerId,
       database: this.#pulse,
       store: this.#workers,
-      leaseMs: settings.leaseMs,
+      leaseMs,
       isListening: () => this.#wantsNotifications(),
       onRenewed: () => this.#checkClaims(),
       onLost: () => this.#startAnew(),
+      pulse: maxBlockedMs ? new PulseThread({ ...deps, workerId, leaseMs, maxBlockedMs }) : undefined,
     })
     if (settings.listen) this.#listener = this.#createListener()
     if (settings.maintenance) {
       const reachableMs = (): number => this.#heartbeat.reachableMs
-      this.#maintenance = deps.createMaintenance({
-        database: this.#control,
-        workerId,
-        leaseMs: settings.leaseMs,
-        reachableMs,
-      })
+      this.#maintenance = deps.createMaintenance({ database: this.#control, workerId, leaseMs, reachableMs })
     }
   }
 

@@ -12,6 +12,12 @@ export interface WorkerOptions {
   readonly concurrency?: number
   /** How long others wait for a sign of life before they take this worker's jobs, 1 s to 10 m. It is renewed three times as often. @default 9s */
   readonly lease?: Duration
+  /**
+   * How long a handler may block the event loop, by a long computation say, before others take this worker's jobs: up to 24 h,
+   * and longer than the lease. A thread renews the lease meanwhile, on a connection of its own. Nothing else happens in a
+   * process whose event loop is blocked, no timeout either. @default none: whoever blocks it for longer than the lease loses it
+   */
+  readonly maxBlocked?: Duration
   /** The longest time between two looks at idle queues, 20 ms to 5 m. Notifications make it quicker. @default 1s */
   readonly pollInterval?: Duration
   /** How long `stop` waits for running handlers before it aborts their signals, 0 to 24 h. They have 2 s more then, and the last writes 5 s at the most. @default 20s */
@@ -29,6 +35,8 @@ export interface WorkerSettings {
   readonly name: string
   readonly concurrency: number
   readonly leaseMs: number
+  /** Undefined: no thread. */
+  readonly maxBlockedMs: number | undefined
   readonly pollMs: number
   readonly shutdownMs: number
   readonly listen: boolean
@@ -45,6 +53,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     'name',
     'concurrency',
     'lease',
+    'maxBlocked',
     'pollInterval',
     'shutdownTimeout',
     'listen',
@@ -58,10 +67,15 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     pollInterval = '1s',
     shutdownTimeout = '20s',
   } = options
+  const leaseMs = durationMs('lease', lease, { min: 1_000, max: 600_000 })
   return {
     name: textOption('name', name, 200),
     concurrency: integerOption('concurrency', concurrency, 1, 100_000),
-    leaseMs: durationMs('lease', lease, { min: 1_000, max: 600_000 }),
+    leaseMs,
+    maxBlockedMs:
+      options.maxBlocked === undefined
+        ? undefined
+        : durationMs('maxBlocked', options.maxBlocked, { min: leaseMs, max: 86_400_000 }),
     pollMs: durationMs('pollInterval', pollInterval, { min: 20, max: 300_000 }),
     shutdownMs: durationMs('shutdownTimeout', shutdownTimeout, { max: 86_400_000 }),
     listen: flagOption('listen', options.listen ?? true),

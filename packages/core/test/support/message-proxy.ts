@@ -27,7 +27,7 @@ export interface MessageProxy {
 }
 
 /** One connection through it. */
-export interface Connection {
+interface Connection {
   /** Breaks the client's side only: what comes from it still arrives. */
   hangUp(): void
 }

@@ -9,7 +9,11 @@ export async function ownDatabase(settings: Readonly<Record<string, string>> = {
   const run = async (text: string): Promise<void> => {
     const client = new pg.Client({ connectionString: databaseUrl })
     await client.connect()
-    await client.query(text).finally(() => client.end())
+    try {
+      await client.query(text)
+    } finally {
+      await client.end()
+    }
   }
   await run(`CREATE DATABASE ${name}`)
   cleanUpAfterwards(() => run(`DROP DATABASE ${name} WITH (FORCE)`))

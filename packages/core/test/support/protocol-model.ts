@@ -556,7 +556,7 @@ class Steps {
     s.undo = undefined
     const wire = s.wire
     s.wire = wire.filter((request) => request.from >= 0)
-    for (const request of [...s.wire]) this.#cut(s, s.wire.indexOf(request))
+    for (const request of s.wire.slice()) this.#cut(s, s.wire.indexOf(request))
     s.wire = s.wire.filter((request) => request.from >= 0)
   }
 }
