@@ -1,5 +1,6 @@
 import { acquireDatabase } from '@pgq/embedded-postgres'
 import type { TestProject } from 'vitest/node'
+import { startPgBouncer } from './pgbouncer.ts'
 
 declare module 'vitest' {
   /** What the global set-up hands to every test, by `inject('databaseUrl')`. */
@@ -8,9 +9,20 @@ declare module 'vitest' {
   }
 }
 
-/** One PostgreSQL for the whole run: the server that `DATABASE_URL` names, or an embedded one. */
+/**
+ * One PostgreSQL for the whole run: the server that `DATABASE_URL` names, or an embedded one. With `PGQ_POOLER=pgbouncer`
+ * tests reach it through a PgBouncer in transaction mode.
+ */
 export default async function provideDatabase(project: TestProject): Promise<() => Promise<void>> {
   const database = await acquireDatabase()
-  project.provide('databaseUrl', database.url)
-  return () => database.stop()
+  if (process.env['PGQ_POOLER'] !== 'pgbouncer') {
+    project.provide('databaseUrl', database.url)
+    return () => database.stop()
+  }
+  const pooler = await startPgBouncer(database.url)
+  project.provide('databaseUrl', pooler.url)
+  return async () => {
+    await pooler.stop()
+    await database.stop()
+  }
 }

@@ -1,0 +1,25 @@
+// Runs core's tests through a PgBouncer in transaction mode, or some of them: `pnpm test:pgbouncer packages/core/test/claim.test.ts`.
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const bin = (name) => fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url))
+
+const version = spawnSync('pgbouncer', ['--version'], { encoding: 'utf8' })
+if (version.status !== 0) {
+  console.log(
+    'SKIPPED: there is no pgbouncer on this machine. Distributions have it in a package of that name.',
+  )
+  process.exit(0)
+}
+console.log(version.stdout.split('\n')[0])
+
+const run = (command, args, env = process.env) =>
+  spawnSync(bin(command), args, { cwd: root, env, stdio: 'inherit' }).status ?? 1
+const built = run('turbo', ['run', 'build', '--output-logs=errors-only'])
+process.exitCode =
+  built ||
+  run('vitest', ['run', '--project', 'core', ...process.argv.slice(2)], {
+    ...process.env,
+    PGQ_POOLER: 'pgbouncer',
+  })
