@@ -6,6 +6,8 @@ declare module 'vitest' {
   /** What the global set-up hands to every test, by `inject('databaseUrl')`. */
   interface ProvidedContext {
     databaseUrl: string
+    /** The same server without a pooler in between: for what tests themselves do in a session. */
+    directUrl: string
   }
 }
 
@@ -15,6 +17,7 @@ declare module 'vitest' {
  */
 export default async function provideDatabase(project: TestProject): Promise<() => Promise<void>> {
   const database = await acquireDatabase()
+  project.provide('directUrl', database.url)
   if (process.env['PGQ_POOLER'] !== 'pgbouncer') {
     project.provide('databaseUrl', database.url)
     return () => database.stop()

@@ -22,7 +22,8 @@ async function acknowledged(run: Run, work: (pgq: Pgq) => Promise<unknown>): Pro
     return true
   } catch (error) {
     // What a query of the application's own says passes unchanged.
-    const isDriver = error instanceof Error && /terminat|server conn crashed|ECONNRESET|EPIPE/.test(error.message)
+    const isDriver =
+      error instanceof Error && /terminat|server conn crashed|ECONNRESET|EPIPE/.test(error.message)
     if (isDriver || isPgqError(error, 'DATABASE_UNAVAILABLE')) return false
     throw new Error(run.name, { cause: error })
   } finally {

@@ -30,10 +30,10 @@ const BATCH = 200
 let client: pg.Client
 
 beforeAll(async () => {
-  client = new pg.Client({ connectionString: inject('databaseUrl') })
+  client = new pg.Client({ connectionString: inject('directUrl') })
   await client.connect()
   await client.query(`DROP SCHEMA IF EXISTS ${t.schema} CASCADE`)
-  const pgq = createPgq({ connectionString: inject('databaseUrl'), schema })
+  const pgq = createPgq({ connectionString: inject('directUrl'), schema })
   await pgq.migrate()
   await pgq.close()
   for (const table of [t.waiting, t.processing, t.dead, t.completedDefault]) {
@@ -275,7 +275,7 @@ describe('whatever the statistics', () => {
   )
 
   test.each<PlanMode>(['custom', 'generic'])('a floor skips the dead rows before it (%s)', async (mode) => {
-    const reader = new pg.Client({ connectionString: inject('databaseUrl') })
+    const reader = new pg.Client({ connectionString: inject('directUrl') })
     await reader.connect()
     await fill(ROWS)
     // Pins the horizon: none of the rows deleted below can be removed, nor their index entries be marked dead.

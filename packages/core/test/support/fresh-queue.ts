@@ -36,7 +36,7 @@ export function unmigratedQueue(options: Partial<PgqOptions> = {}): FreshQueue {
     ...options,
     schema,
   })
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 5 })
+  const pool = new pg.Pool({ connectionString: inject('directUrl'), max: 5 })
   pool.on('error', () => {}) // a test that ends every connection of the server ends these too
   cleanUpAfterwards(async () => {
     await pgq.close()

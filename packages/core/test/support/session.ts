@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
+import { inject } from 'vitest'
 import { tablesIn } from '../../src/sql/statement.ts'
 import type { Session } from '../../src/store/database.ts'
 import { JobStore } from '../../src/store/job-store.ts'
@@ -16,7 +17,9 @@ export async function openSession(
   databaseUrl: string,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<TestSession> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'pgq test session' })
+  // What is step by step is a session's: no pooler of transactions may be in between.
+  const connectionString = databaseUrl === inject('databaseUrl') ? inject('directUrl') : databaseUrl
+  const client = new pg.Client({ connectionString, application_name: 'pgq test session' })
   client.on('error', () => {}) // a test may end it
   await client.connect()
   cleanUpAfterwards(() => client.end())
