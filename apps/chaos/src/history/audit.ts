@@ -1,0 +1,83 @@
+import type pg from 'pg'
+import type { AuditRecord, JobState, WorkerState } from './records.ts'
+
+const jobState = (row: string): string => `jsonb_build_object(
+    'queue', ${row}.queue_name, 'status', ${row}.status, 'fence', ${row}.fence, 'attempts', ${row}.attempts,
+    'maxAttempts', ${row}.max_attempts, 'crashes', ${row}.crashes, 'priority', ${row}.priority, 'lockedBy', ${row}.locked_by,
+    'uniqueKey', ${row}.unique_key, 'scheduledFor', date_part('epoch', ${row}.scheduled_for) * 1000,
+    'startedAt', date_part('epoch', ${row}.started_at) * 1000, 'error', ${row}.error,
+    'progressFence', ${row}.progress -> 'fence', 'ticket', ${row}.payload ->> 'ticket')`
+
+const workerState = (row: string): string => `jsonb_build_object(
+    'name', ${row}.name, 'leaseUntil', date_part('epoch', ${row}.lease_until) * 1000, 'lostAt', date_part('epoch', ${row}.lost_at) * 1000)`
+
+const auditTrigger = (what: string, table: string, state: (row: string) => string): string => `
+CREATE FUNCTION chaos.on_${what}() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  old_state jsonb;
+  new_state jsonb;
+BEGIN
+  IF TG_OP <> 'INSERT' THEN old_state := ${state('OLD')}; END IF;
+  IF TG_OP <> 'DELETE' THEN new_state := ${state('NEW')}; END IF;
+  INSERT INTO chaos.audit (at, xid, what, id, old_state, new_state)
+  VALUES (clock_timestamp(), pg_current_xact_id()::text, '${what}', CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END, old_state, new_state);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER chaos_audit AFTER INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION chaos.on_${what}();`
+
+/**
+ * Has the database write down every change of a job and of a worker, in the transaction that makes it: what rolls back leaves
+ * no trace, and what commits leaves one whoever did it. The triggers hang on the logical table, so each partition
+ * has them; a job that moves between partitions is a DELETE and an INSERT in one transaction.
+ */
+const INSTALL = `
+CREATE SCHEMA chaos;
+CREATE TABLE chaos.audit (
+  n         bigint GENERATED ALWAYS AS IDENTITY,
+  at        timestamptz NOT NULL,
+  xid       text        NOT NULL,
+  what      text        NOT NULL,
+  id        uuid        NOT NULL,
+  old_state jsonb,
+  new_state jsonb
+);
+CREATE TABLE chaos.effects (job uuid NOT NULL, fence integer NOT NULL);
+CREATE TABLE chaos.loose_effects (job uuid NOT NULL, fence integer NOT NULL);
+CREATE TABLE chaos.orders (ticket text NOT NULL);
+${auditTrigger('job', 'pgq.jobs', jobState)}
+${auditTrigger('worker', 'pgq.workers', workerState)}
+`
+
+/** Installs the triggers and the tables of the harness beside a migrated queue. */
+export async function installAudit(client: pg.Client): Promise<void> {
+  await client.query(INSTALL)
+}
+
+interface Row {
+  readonly n: string
+  readonly at: number
+  readonly xid: string
+  readonly id: string
+  readonly from: unknown
+  readonly to: unknown
+}
+
+/** Reads what the triggers wrote. */
+export async function readAudit(
+  client: pg.Client,
+): Promise<{ jobs: AuditRecord<JobState>[]; workers: AuditRecord<WorkerState>[] }> {
+  const read = async <State>(what: string): Promise<AuditRecord<State>[]> => {
+    const { rows } = await client.query<Row>(
+      `SELECT n::text, date_part('epoch', at) * 1000 AS at, xid, id, old_state AS "from", new_state AS "to"
+       FROM chaos.audit WHERE what = $1 ORDER BY audit.n`,
+      [what],
+    )
+    return rows.map((row) => ({
+      ...row,
+      n: Number(row.n),
+      from: row.from as State | null,
+      to: row.to as State | null,
+    }))
+  }
+  return { jobs: await read<JobState>('job'), workers: await read<WorkerState>('worker') }
+}

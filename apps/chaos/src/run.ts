@@ -1,0 +1,162 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createPgq } from '@pgq/core'
+import type { ChaosArguments } from './arguments.ts'
+import { check, type Verdict } from './checker/check.ts'
+import type { FaultKind } from './faults/faults.ts'
+import { torment } from './faults/nemesis.ts'
+import { jobFigures, type JobFigures, type RecoveryFigures, recoveryFigures } from './figures.ts'
+import { installAudit } from './history/audit.ts'
+import { makeBystander } from './history/bystander.ts'
+import { ClientLog } from './history/client-log.ts'
+import { collectHistory } from './history/collect.ts'
+import type { Terms } from './history/records.ts'
+import { Fleet } from './process/fleet.ts'
+import { Random } from './random.ts'
+import { Server } from './server.ts'
+import { CONCURRENCY } from './work/queues.ts'
+
+/** What a run has led to. */
+export interface RunResult {
+  /** How often each enabled fault happened. */
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>
+  /** The enabled faults that never happened: the run proves nothing about them. */
+  readonly missing: readonly FaultKind[]
+  readonly jobs: JobFigures
+  readonly recoveryMs: RecoveryFigures
+  readonly verdict: Verdict
+}
+
+const DATABASE = 'chaos'
+/** How long everything may take to come to its end when the faults are over, in ms. */
+const DRAIN_MS = 60_000
+/** `shutdownTimeout` of the workers, 2 s for handlers that were aborted, 5 s for the last writes, and some for a busy machine. */
+const STOP_MS = 2_000 + 2_000 + 5_000 + 3_000
+
+/** What the checker has to know of the runs of this harness. */
+export const termsOf = (leaseMs: number): Terms => ({
+  leaseMs,
+  transactionalQueues: ['transactional'],
+  concurrency: CONCURRENCY,
+  maxHeld: 4_000,
+  stopMs: STOP_MS,
+  // Four of the worker, and two that its handlers use.
+  maxConnections: 6,
+  orderedQueues: [],
+})
+
+/** Runs the workload under faults, lets it come to its end, and holds the invariants against what happened. */
+export async function runChaos(args: ChaosArguments, say: (text: string) => void): Promise<RunResult> {
+  const server = await Server.start(args.faults.includes('diskFull'))
+  const logs = mkdtempSync(path.join(tmpdir(), 'chaos-logs-'))
+  try {
+    return await runOn(server, logs, args, say)
+  } finally {
+    await server.stop()
+    if (args.keep) say(`the logs are in ${logs}`)
+    else rmSync(logs, { recursive: true, force: true })
+  }
+}
+
+async function runOn(
+  server: Server,
+  logs: string,
+  args: ChaosArguments,
+  say: (text: string) => void,
+): Promise<RunResult> {
+  const { seconds, seed, leaseMs, workers, producers, pace, rate } = args
+  const kinds = args.faults.filter((kind) => kind !== 'diskFull' || typeof server.disk !== 'string')
+  if (kinds.length < args.faults.length) say(`diskFull is not possible here: ${String(server.disk)}`)
+  await prepare(server)
+  const bystander = await makeBystander(server, DATABASE)
+  const log = new ClientLog(logs, 'harness')
+  const random = new Random(seed)
+  let skewed = 0
+  const fleet = await Fleet.launch({
+    ...{ server, database: DATABASE, log, logs, leaseMs, workers, producers, pace, core: args.core },
+    random: random.fork(),
+    skewed: kinds.includes('skew'),
+    onSkew: (process) => {
+      skewed++
+      log.write({ op: 'fault', kind: 'skew', process, detail: 'from the start' })
+    },
+  })
+  try {
+    say(
+      `${workers} workers and ${producers} producers, ${seconds} s of faults, seed ${seed}, lease ${leaseMs} ms`,
+    )
+    const faults = await torment(
+      { server, database: DATABASE, fleet, log, leaseMs },
+      { kinds, seconds, rate, random: random.fork(), say },
+    )
+    if ('skew' in faults) faults.skew += skewed
+    say('the faults are over')
+    await fleet.finishProducers(15_000)
+    await drained(server)
+    const connections = await countConnections(server, fleet)
+    await fleet.stopWorkers(2 * STOP_MS)
+    log.close()
+    const circumstances = {
+      bystanderUnchanged: await bystander.isUnchanged(),
+      deadlocks: server.deadlocks,
+      connections,
+    }
+    const { history, repeated } = await server.ask(DATABASE, async (client) => ({
+      history: await collectHistory(client, logs, circumstances, termsOf(leaseMs)),
+      repeated: await countRepeated(client),
+    }))
+    return {
+      faults,
+      missing: kinds.filter((kind) => faults[kind] === 0),
+      jobs: jobFigures(history, repeated),
+      recoveryMs: recoveryFigures(history),
+      verdict: check(history),
+    }
+  } finally {
+    await fleet.destroy()
+  }
+}
+
+async function prepare(server: Server): Promise<void> {
+  await server.ask('postgres', (client) => client.query(`CREATE DATABASE ${DATABASE}`))
+  const pgq = createPgq({ connectionString: server.url(DATABASE) })
+  await pgq.migrate()
+  await pgq.close()
+  await server.ask(DATABASE, installAudit)
+}
+
+/** Waits until no job is left that waits or runs, or it has taken too long: the checker says which then. */
+async function drained(server: Server): Promise<void> {
+  const deadline = performance.now() + DRAIN_MS
+  while (performance.now() < deadline) {
+    const live = await server.ask(DATABASE, async (client) => {
+      const { rows } = await client.query<{ live: number }>(
+        `SELECT count(*)::integer AS live FROM pgq.jobs WHERE status IN ('pending', 'failed', 'processing')`,
+      )
+      return rows[0]?.live ?? 0
+    })
+    if (live === 0) return
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+}
+
+/** The backends of the processes that live. */
+async function countConnections(server: Server, fleet: Fleet): Promise<Record<string, number>> {
+  const names = fleet.ready('worker').map(({ process }) => process.name)
+  return server.ask(DATABASE, async (client) => {
+    const { rows } = await client.query<{ name: string; count: number }>(
+      `SELECT application_name AS name, count(*)::integer AS count FROM pg_stat_activity
+       WHERE application_name = ANY ($1) GROUP BY application_name`,
+      [names],
+    )
+    return Object.fromEntries(rows.map(({ name, count }) => [name, count]))
+  })
+}
+
+async function countRepeated(client: import('pg').Client): Promise<number> {
+  const { rows } = await client.query<{ repeated: number }>(
+    'SELECT (count(*) - count(DISTINCT job))::integer AS repeated FROM chaos.loose_effects',
+  )
+  return rows[0]?.repeated ?? 0
+}

@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AnyQueue, Handler, Job, JobContext, TransactionalJobContext } from '@pgq/core'
+import type pg from 'pg'
+import type { Core } from '../core.ts'
+import type { ClientLog } from '../history/client-log.ts'
+import type { HandlerEnd } from '../history/records.ts'
+import { CONCURRENCY, type Work, type WorkKind } from './queues.ts'
+
+/** What handlers need. */
+export interface HandlerDeps {
+  readonly core: Core
+  readonly queues: Readonly<Record<WorkKind, AnyQueue>>
+  readonly log: ClientLog
+  /** For effects outside of any transaction: these may happen twice, and under chaos they do. */
+  readonly pool: pg.Pool
+}
+
+/** PostgreSQL stores no NUL, so this message has to be changed to be stored. */
+export const HOSTILE_MESSAGE = 'told to fail \u0000 here'
+
+/** The handlers of all kinds of work. Each says in the log that it begins, and, before it returns or throws, how it ends. */
+export function makeHandlers(deps: HandlerDeps): Handler[] {
+  const { core, queues } = deps
+  return (Object.keys(queues) as WorkKind[]).map((kind) => {
+    const options = { concurrency: CONCURRENCY }
+    return kind === 'transactional'
+      ? core.handle(
+          queues[kind],
+          (job: Job<Work>, ctx: TransactionalJobContext) => run(deps, kind, job, ctx),
+          {
+            ...options,
+            transactional: true,
+          },
+        )
+      : core.handle(queues[kind], (job: Job<Work>, ctx: JobContext) => run(deps, kind, job, ctx), options)
+  })
+}
+
+async function run(
+  { core, log, pool }: HandlerDeps,
+  kind: WorkKind,
+  job: Job<Work>,
+  ctx: JobContext | TransactionalJobContext,
+): Promise<{ by: number }> {
+  const { id, fence, attempt, payload } = job
+  await log.record({ op: 'start', job: id, fence, attempt, queue: kind, ticket: payload.ticket })
+  const end = (how: HandlerEnd, message?: string): Promise<void> =>
+    log.record({ op: 'end', job: id, fence, how, ...(message !== undefined && { message }) })
+  try {
+    if (kind === 'transactional')
+      await (ctx as TransactionalJobContext).tx.query('INSERT INTO chaos.effects VALUES ($1, $2)', [
+        id,
+        fence,
+      ])
+    else if (kind === 'plain')
+      await pool.query('INSERT INTO chaos.loose_effects VALUES ($1, $2)', [id, fence])
+    // Signals are ignored on purpose: a handler that outlives its claim is what the fence is for.
+    await sleep(payload.ms)
+    if (payload.reports === true) await ctx.progress({ fence })
+  } catch (error) {
+    await end('threw')
+    throw error
+  }
+  if (attempt <= (payload.failures ?? 0)) {
+    await end('threw', HOSTILE_MESSAGE)
+    throw new Error(HOSTILE_MESSAGE)
+  }
+  // Snoozes cost no attempt, so the fence counts them.
+  if (fence <= 2 * (payload.snoozes ?? 0)) {
+    await end('snoozed')
+    throw new core.SnoozeJob('120ms')
+  }
+  if (kind === 'cancelling') {
+    await end('cancelled', 'cancelled by its handler')
+    throw new core.CancelJob()
+  }
+  await end('returned')
+  return { by: fence }
+}

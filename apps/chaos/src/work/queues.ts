@@ -1,0 +1,49 @@
+import type { AnyQueue } from '@pgq/core'
+import type { Core } from '../core.ts'
+
+/** What a job carries: who enqueued it, and what its handler is to do. */
+export interface Work {
+  readonly ticket: string
+  /** How long the handler takes, in ms. */
+  readonly ms: number
+  /** Snooze this often first. */
+  readonly snoozes?: number
+  /** Fail this often first. */
+  readonly failures?: number
+  /** Write progress. */
+  readonly reports?: boolean
+}
+
+/** The kinds of work, each a queue. */
+export const WORK_KINDS = [
+  'plain',
+  'transactional',
+  'snoozing',
+  'failing',
+  'heavy',
+  'cancelling',
+  'unique',
+  'order',
+] as const
+
+/** One of them. */
+export type WorkKind = (typeof WORK_KINDS)[number]
+
+/** Enough that crashes alone seldom spend them; those that fail on purpose have few. */
+const MANY_ATTEMPTS = 40
+const FEW_ATTEMPTS = 4
+
+/** How many handlers of each queue a worker runs at once. */
+export const CONCURRENCY = 6
+
+/** Defines the queues with the package under test. */
+export function defineQueues({ defineQueue, fixed, type }: Core): Record<WorkKind, AnyQueue> {
+  const queue = (kind: WorkKind): AnyQueue =>
+    defineQueue(kind, {
+      payload: type<Work>(),
+      maxAttempts: kind === 'failing' ? FEW_ATTEMPTS : MANY_ATTEMPTS,
+      // Retries are claimed soon, while the worker that lost the claim may still be frozen.
+      backoff: fixed('150ms'),
+    })
+  return Object.fromEntries(WORK_KINDS.map((kind) => [kind, queue(kind)])) as Record<WorkKind, AnyQueue>
+}
