@@ -41,8 +41,8 @@ export const termsOf = (leaseMs: number): Terms => ({
   concurrency: CONCURRENCY,
   maxHeld: 4_000,
   stopMs: STOP_MS,
-  // Four of the worker, and two that its handlers use.
-  maxConnections: 6,
+  // Four of the worker, one for each transactional handler, and two that the other handlers use.
+  maxConnections: 4 + CONCURRENCY + 2,
   orderedQueues: [],
 })
 
