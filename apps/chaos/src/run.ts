@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createPgq } from '@pgq/core'
+import type pg from 'pg'
 import type { ChaosArguments } from './arguments.ts'
 import { check, type Verdict } from './checker/check.ts'
 import type { FaultKind } from './faults/faults.ts'
@@ -67,14 +68,23 @@ async function runOn(
 ): Promise<RunResult> {
   const { seconds, seed, leaseMs, workers, producers, pace, rate } = args
   const kinds = args.faults.filter((kind) => kind !== 'diskFull' || typeof server.disk !== 'string')
-  if (kinds.length < args.faults.length) say(`diskFull is not possible here: ${String(server.disk)}`)
+  if (args.faults.includes('diskFull') && typeof server.disk === 'string')
+    say(`diskFull is not possible here: ${server.disk}`)
   await prepare(server)
   const bystander = await makeBystander(server, DATABASE)
   const log = new ClientLog(logs, 'harness')
   const random = new Random(seed)
   let skewed = 0
   const fleet = await Fleet.launch({
-    ...{ server, database: DATABASE, log, logs, leaseMs, workers, producers, pace, core: args.core },
+    server,
+    database: DATABASE,
+    log,
+    logs,
+    leaseMs,
+    workers,
+    producers,
+    pace,
+    core: args.core,
     random: random.fork(),
     skewed: kinds.includes('skew'),
     onSkew: (process) => {
@@ -154,7 +164,7 @@ async function countConnections(server: Server, fleet: Fleet): Promise<Record<st
   })
 }
 
-async function countRepeated(client: import('pg').Client): Promise<number> {
+async function countRepeated(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ repeated: number }>(
     'SELECT (count(*) - count(DISTINCT job))::integer AS repeated FROM chaos.loose_effects',
   )

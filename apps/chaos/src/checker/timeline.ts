@@ -1,7 +1,7 @@
 import type { AuditRecord, ClientRecord, History, JobState } from '../history/records.ts'
 
 /** What a change of a job was. */
-export type ChangeKind =
+type ChangeKind =
   | 'inserted'
   | 'claimed'
   /** An attempt's outcome: completed, failed, dead, cancelled, or put back with its attempt given back. */

@@ -6,7 +6,7 @@ import type { ClientEvent, ClientRecord } from './records.ts'
 const startMs = Date.now() - performance.now()
 
 /** A moment in ms since 1970, by a clock that no fault changes. */
-export const trueNow = (): number => Math.round((startMs + performance.now()) * 1_000) / 1_000
+const trueNow = (): number => Math.round((startMs + performance.now()) * 1_000) / 1_000
 
 /** The log of one process: a line for each event. Written at once, so that a SIGKILL loses nothing, and synced on demand. */
 export class ClientLog {

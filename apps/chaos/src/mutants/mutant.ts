@@ -1,11 +1,12 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import path from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import type { InvariantName } from '../checker/invariants.ts'
 import type { ScenarioName } from './scenarios.ts'
 
 /** A change of the built package: a text that must be there, and what stands in its place. */
-export interface Patch {
+interface Patch {
   /** A file of `dist`, without `.js`. */
   readonly file: string
   readonly find: string
@@ -26,7 +27,7 @@ export interface Mutant {
   readonly violates: readonly InvariantName[]
 }
 
-const core = path.resolve(path.dirname(fileURLToPath(import.meta.resolve('@pgq/core/package.json'))))
+const core = path.dirname(createRequire(import.meta.url).resolve('@pgq/core/package.json'))
 
 /** Makes a broken copy of the built package in a directory. Returns the URL of its entry. Throws when a patch does not apply: the mutant has to follow the code. */
 export function breed(mutant: Pick<Mutant, 'name' | 'patches'>, directory: string): string {

@@ -11,7 +11,7 @@ import { play } from './play.ts'
 import { type Scenario, type ScenarioName, SCENARIOS } from './scenarios.ts'
 
 /** What became of one mutant. */
-export interface MutantResult {
+interface MutantResult {
   readonly name: string
   readonly breaks: string
   readonly scenario: ScenarioName

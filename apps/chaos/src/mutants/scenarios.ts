@@ -20,7 +20,7 @@ export const SCENARIOS = {
   /** A worker is cut off, its jobs are taken over, and what it had sent arrives while the new holder is at work. */
   zombie: { play: zombie },
   /** A running job is cancelled and started again; its worker takes it while the first handler still runs. */
-  revived: { play: revived },
+  revived: { play: revived, leaseMs: 20_000 },
   /** What jobs do in quiet times: they are snoozed, fail, wait for their time, and die. */
   life: { play: life },
   /** A worker is late, and comes back before it is declared lost. */
@@ -34,7 +34,7 @@ export const SCENARIOS = {
   /** The clocks of the workers are a minute late. */
   'slow-clock': { play: slowClock },
   /** No notifications, and a job that comes when the worker is idle. */
-  deaf: { play: deaf },
+  deaf: { play: deaf, leaseMs: 60_000 },
   /** Two cancel the same jobs, named in opposite orders. */
   'crossing-batches': { play: crossingBatches, alone: true },
   /** The answer to an enqueue is lost after its commit. */
@@ -93,16 +93,19 @@ async function zombie(stage: Stage): Promise<void> {
 
 async function revived(stage: Stage): Promise<void> {
   const queue = stage.core.defineQueue(QUEUE)
-  const a = await stage.actor('a')
+  const [a, b] = [await stage.actor('a'), await stage.actor('b')]
   const gates = [gate(), gate()]
   let begun = 0
-  await stage.work(a, [
-    stage.handler(a, queue, () => gates[begun++]?.opened ?? Promise.resolve(), { concurrency: 5 }),
-  ])
-  const id = (await stage.enqueue(a, queue)) ?? ''
+  // Without notifications, and with a long lease, the worker has not heard of the cancel when it settles.
+  await stage.work(
+    a,
+    [stage.handler(a, queue, () => gates[begun++]?.opened ?? Promise.resolve(), { concurrency: 5 })],
+    { listen: false },
+  )
+  const id = (await stage.enqueue(b, queue)) ?? ''
   await stage.until(() => begun === 1)
-  await stage.cancel(a, id)
-  await a.pgq.retry(id)
+  await stage.cancel(b, id)
+  await b.pgq.retry(id)
   await stage.until(() => begun === 2, 3_000)
   gates[0]?.open()
   await sleep(600)
@@ -158,6 +161,8 @@ async function suspicion(stage: Stage): Promise<void> {
     )
     return (rowCount ?? 0) > 0
   })
+  // Longer than from one look of the rescuer to the next, and shorter than it has patience.
+  await sleep(300)
   a.proxy.resume()
   await sleep(1_000)
   goOn.open()
@@ -186,21 +191,15 @@ async function deadWorker(stage: Stage): Promise<void> {
 async function lostCommit(stage: Stage): Promise<void> {
   const queue = stage.core.defineQueue(QUEUE, { backoff: stage.core.fixed('100ms') })
   const a = await stage.actor('a')
-  await stage.work(a, [
-    stage.handler(
-      a,
-      queue,
-      async ({ id, fence }, ctx) => {
-        await (ctx as TransactionalJobContext).tx.query('INSERT INTO chaos.effects VALUES ($1, $2)', [
-          id,
-          fence,
-        ])
-      },
-      { transactional: true },
-    ),
-  ])
-  const cut = a.proxy.trap(/COMMIT\0/, 5_000, true)
+  let cut: Promise<boolean> | undefined
+  const part = async ({ id, fence }: { id: string; fence: number }, ctx: object): Promise<void> => {
+    await (ctx as TransactionalJobContext).tx.query('INSERT INTO chaos.effects VALUES ($1, $2)', [id, fence])
+    cut ??= a.proxy.trap(/COMMIT\0/, 5_000, true)
+  }
+  // Maintenance has transactions of its own.
+  await stage.work(a, [stage.handler(a, queue, part, { transactional: true })], { maintenance: false })
   await stage.enqueue(a, queue)
+  await stage.until(() => cut !== undefined)
   await cut
   await stage.drained()
 }
@@ -309,6 +308,7 @@ async function cancelled(stage: Stage): Promise<void> {
   const id = await stage.enqueue(a, queue)
   await inHand.opened
   if (id !== undefined) await stage.cancel(a, id)
+  await sleep(400)
   goOn.open()
   await stage.drained()
   await sleep(200)

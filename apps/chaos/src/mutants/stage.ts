@@ -186,7 +186,9 @@ export class Stage {
 
 /** A gate that is closed. */
 export function gate(): Gate {
-  let open = (): void => {}
-  const opened = new Promise<void>((resolve) => (open = resolve))
-  return { opened, open }
+  const opening = new AbortController()
+  const opened = new Promise<void>((resolve) =>
+    opening.signal.addEventListener('abort', () => resolve(), { once: true }),
+  )
+  return { opened, open: () => opening.abort() }
 }

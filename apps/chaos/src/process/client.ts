@@ -20,9 +20,6 @@ export function openClient(onFinish: () => void): Client {
   )
   // Whoever started this one is gone, and with it the server.
   process.once('disconnect', () => process.exit())
-  const say = (did: Answer['did']): void => {
-    if (process.connected) process.send?.({ did } satisfies Answer)
-  }
   process.on('message', (order: Order) => {
     if (order.do === 'block') block(order.ms)
     if (order.do === 'skew') setClock(order.ms)
@@ -32,6 +29,10 @@ export function openClient(onFinish: () => void): Client {
   // The channel alone keeps no process alive: whoever is asked to stop has to end by itself.
   process.channel?.unref()
   return { options, log, say }
+}
+
+function say(did: Answer['did']): void {
+  if (process.connected) process.send?.({ did } satisfies Answer)
 }
 
 /** Holds the event loop up, as a long computation does. */
@@ -45,10 +46,10 @@ function setClock(skewMs: number): void {
   globalThis.Date =
     skewMs === 0
       ? TrueDate
-      : (new Proxy(TrueDate, {
+      : new Proxy(TrueDate, {
           construct: (target, args) =>
             args.length === 0 ? new target(now()) : Reflect.construct(target, args),
           apply: () => new TrueDate(now()).toString(),
           get: (target, key, receiver) => (key === 'now' ? now : Reflect.get(target, key, receiver)),
-        }) as DateConstructor)
+        })
 }

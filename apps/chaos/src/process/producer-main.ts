@@ -8,8 +8,8 @@ import { Random } from '../random.ts'
 import { defineQueues, type Work, type WorkKind } from '../work/queues.ts'
 import { openClient } from './client.ts'
 
-let finishing = false
-const { options, log, say } = openClient(() => (finishing = true))
+const over = new AbortController()
+const { options, log, say } = openClient(() => over.abort())
 const random = new Random(options.seed)
 const core = await loadCore(options.core)
 const queues = defineQueues(core)
@@ -27,7 +27,7 @@ const pgq = core.createPgq({ pool })
 const recent: string[] = []
 let count = 0
 say('ready')
-while (!finishing) {
+while (!over.signal.aborted) {
   await step()
   await sleep((1_000 / options.pace) * 2 * random.next())
 }

@@ -16,7 +16,7 @@ export interface HandlerDeps {
 }
 
 /** PostgreSQL stores no NUL, so this message has to be changed to be stored. */
-export const HOSTILE_MESSAGE = 'told to fail \u0000 here'
+const HOSTILE_MESSAGE = 'told to fail \u0000 here'
 
 /** The handlers of all kinds of work. Each says in the log that it begins, and, before it returns or throws, how it ends. */
 export function makeHandlers(deps: HandlerDeps): Handler[] {

@@ -15,7 +15,7 @@ export interface Work {
 }
 
 /** The kinds of work, each a queue. */
-export const WORK_KINDS = [
+const WORK_KINDS = [
   'plain',
   'transactional',
   'snoozing',

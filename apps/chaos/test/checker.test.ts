@@ -1,0 +1,310 @@
+import { describe, expect, test } from 'vitest'
+import { check } from '../src/checker/check.ts'
+import { type InvariantName, INVARIANTS } from '../src/checker/invariants.ts'
+import type { Story } from './support/story.ts'
+import { begun, JOB, Story as NewStory, WORKER_A, WORKER_B } from './support/story.ts'
+
+const OTHER = '00000000-0000-7000-8000-000000000002'
+
+/** The invariants that a history violates. */
+function violated(story: Story): string[] {
+  const { violations } = check(story.history())
+  return Object.entries(violations).flatMap(([name, count]) => (count > 0 ? [name] : []))
+}
+
+describe('a history without a violation', () => {
+  test.each<[string, Story]>([
+    ['a job that is done', begun().ended().completed().told()],
+    [
+      'a job that is taken from a lost worker and done by another one, while the first one still runs',
+      begun()
+        .wait(1_100)
+        .worker(WORKER_A, 'lost')
+        .rescued()
+        .claimed(WORKER_B)
+        .ended('a', 1)
+        .ended('b', 3)
+        .completed()
+        .told('b', 3),
+    ],
+    [
+      'an enqueue whose answer was lost, and that had not happened',
+      begun()
+        .ended()
+        .completed()
+        .told()
+        .says('p', { op: 'enqueue', call: 'x!', queue: 'plain', tickets: ['x'] }),
+    ],
+    [
+      'a claim that a crash of the server has undone, and that is made again under the same fence',
+      begun()
+        .says('harness', { op: 'fault', kind: 'restart' })
+        .says('b', { op: 'start', job: JOB, fence: 1, attempt: 1, queue: 'plain', ticket: 't1' })
+        .ended()
+        .completed()
+        .told(),
+    ],
+    [
+      'a job that is snoozed and gets its attempt back',
+      begun()
+        .says('a', { op: 'end', job: JOB, fence: 1, how: 'snoozed' })
+        .job({ status: 'pending', fence: 2, attempts: 0, lockedBy: null })
+        .claimed()
+        .ended('a', 3)
+        .completed()
+        .told('a', 3),
+    ],
+    [
+      'a job that is cancelled while it waits, and started again',
+      new NewStory()
+        .worker(WORKER_A, 'renews')
+        .enqueued()
+        .job({ status: 'cancelled', fence: 1 })
+        .job({ status: 'pending', fence: 2 })
+        .claimed()
+        .ended('a', 3)
+        .completed()
+        .told('a', 3),
+    ],
+  ])('%s', (_name, story) => {
+    expect(violated(story)).toEqual([])
+  })
+})
+
+/** For each invariant the shortest histories that break it. */
+const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
+  'lost-job': [
+    () =>
+      new NewStory().says('p', {
+        op: 'enqueued',
+        call: 'c',
+        jobs: [{ ticket: 't1', id: JOB, deduplicated: false }],
+      }),
+    () =>
+      begun()
+        .ended()
+        .completed()
+        .told()
+        .end({
+          jobs: [
+            { id: JOB, status: 'completed', fence: 1 },
+            { id: JOB, status: 'completed', fence: 1 },
+          ],
+        }),
+  ],
+  'phantom-job': [
+    () => new NewStory().job({ status: 'pending' }).job({ status: 'cancelled', fence: 1 }),
+    () =>
+      begun()
+        .ended()
+        .completed()
+        .told()
+        .says('p', { op: 'refused', call: 't1!', code: 'ROLLED_BACK', sure: true }),
+    () =>
+      new NewStory().says('a', { op: 'start', job: JOB, fence: 1, attempt: 1, queue: 'plain', ticket: 't1' }),
+  ],
+  'double-enqueue': [
+    () =>
+      begun()
+        .ended()
+        .completed()
+        .told()
+        .job({}, { id: OTHER })
+        .job({ status: 'cancelled', fence: 1 }, { id: OTHER }),
+  ],
+  'broken-transaction': [
+    () =>
+      new NewStory()
+        .says('p', { op: 'enqueue', call: 'c', queue: 'order', tickets: ['t1'], order: true })
+        .end({ orders: ['t1'] }),
+    () =>
+      new NewStory()
+        .says('p', { op: 'enqueue', call: 'c', queue: 'order', tickets: ['t1'], order: true })
+        .job({})
+        .job({ status: 'cancelled', fence: 1 }),
+  ],
+  'fence-order': [
+    () => begun().wait(1_100).worker(WORKER_A, 'lost').job({ status: 'failed', crashes: 1, lockedBy: null }),
+    () =>
+      new NewStory()
+        .worker(WORKER_A, 'renews')
+        .enqueued()
+        .job({ status: 'processing', fence: 2, attempts: 1, lockedBy: WORKER_A, startedAt: 1 }),
+    () => begun().ended().job({ status: 'completed', fence: 0, lockedBy: null }),
+  ],
+  'double-start': [
+    () =>
+      begun()
+        .says('b', { op: 'start', job: JOB, fence: 1, attempt: 1, queue: 'plain', ticket: 't1' })
+        .ended()
+        .completed()
+        .told(),
+  ],
+  'overlapping-claims': [() => begun().job({ fence: 2, lockedBy: WORKER_B })],
+  'early-rescue': [() => begun().rescued(), () => begun().worker(WORKER_A, 'lost').rescued()],
+  'unearned-outcome': [
+    () => begun().completed(),
+    // The zombie has ended, and not the one that holds the claim.
+    () => begun().wait(1_100).worker(WORKER_A, 'lost').rescued().claimed(WORKER_B).ended('a', 1).completed(),
+  ],
+  'stale-write': [
+    () => begun().wait(1_100).worker(WORKER_A, 'lost').rescued().claimed(WORKER_B).job({ progressFence: 1 }),
+  ],
+  'double-outcome': [() => begun().ended().completed().told().told()],
+  'illegal-transition': [
+    () => begun().ended().completed().told().job({ status: 'pending', fence: 2 }),
+    () => begun().job(null),
+    () => new NewStory().job({ status: 'failed' }),
+    () => new NewStory().enqueued().job({ status: 'completed' }),
+  ],
+  attempts: [
+    () =>
+      new NewStory()
+        .worker(WORKER_A, 'renews')
+        .enqueued()
+        .job({ status: 'processing', fence: 1, lockedBy: WORKER_A, startedAt: 1 }),
+    () => new NewStory().worker(WORKER_A, 'renews').enqueued().job({ attempts: 3 }).claimed(),
+    () => begun().ended().job({ status: 'pending', fence: 2, lockedBy: null }),
+  ],
+  'transactional-effects': [
+    () =>
+      begun({ transactionalQueues: ['plain'] })
+        .ended()
+        .completed()
+        .told(),
+    () =>
+      begun({ transactionalQueues: ['plain'] })
+        .ended()
+        .completed()
+        .told()
+        .end({
+          effects: [
+            { job: JOB, fence: 1 },
+            { job: JOB, fence: 1 },
+          ],
+        }),
+    () =>
+      begun({ transactionalQueues: ['plain'] })
+        .ended()
+        .completed()
+        .told()
+        .end({ effects: [{ job: JOB, fence: 3 }] }),
+    () => new NewStory().end({ effects: [{ job: JOB, fence: 1 }] }),
+  ],
+  'unique-key': [
+    () => new NewStory().job({ uniqueKey: 'k' }).job({ uniqueKey: 'k', ticket: 't2' }, { id: OTHER }),
+    () =>
+      new NewStory()
+        .enqueued()
+        .says('p', { op: 'enqueue', call: 'c', queue: 'plain', tickets: ['t2'], key: 'k' })
+        .says('p', { op: 'enqueued', call: 'c', jobs: [{ ticket: 't2', id: JOB, deduplicated: true }] }),
+  ],
+  'too-many-at-once': [
+    () =>
+      begun({ concurrency: 1 }).says('a', {
+        op: 'start',
+        job: OTHER,
+        fence: 1,
+        attempt: 1,
+        queue: 'plain',
+        ticket: 't2',
+      }),
+  ],
+  hoarding: [() => begun({ maxHeld: 1 }).enqueued('t2', OTHER).claimed(WORKER_A, OTHER)],
+  'claim-order': [
+    () =>
+      new NewStory({ orderedQueues: ['plain'] })
+        .enqueued()
+        .enqueued('t2', OTHER)
+        .claimed(WORKER_A, OTHER)
+        .claimed(),
+  ],
+  'early-run': [
+    () => new NewStory().worker(WORKER_A, 'renews').enqueued().job({ scheduledFor: 5_000 }).claimed(),
+  ],
+  'lost-outcome': [() => begun().ended().told(), () => begun().ended().completed().told('b', 1)],
+  'garbled-outcome': [
+    () =>
+      begun().says('a', { op: 'end', job: JOB, fence: 1, how: 'threw', message: 'no' }).completed().told(),
+    () =>
+      begun()
+        .says('a', { op: 'end', job: JOB, fence: 1, how: 'threw', message: 'told to \0 fail' })
+        .job({ status: 'failed', fence: 2, lockedBy: null, error: 'something else' }),
+  ],
+  'lost-act': [
+    () =>
+      begun()
+        .says('p', { op: 'act', call: 'c', act: 'cancel', job: JOB })
+        .says('p', { op: 'acted', call: 'c', changed: 1 })
+        .ended()
+        .completed()
+        .told(),
+  ],
+  'unexplained-row': [
+    () =>
+      begun()
+        .ended()
+        .completed()
+        .told()
+        .end({ jobs: [{ id: JOB, status: 'dead', fence: 1 }] }),
+  ],
+  'cross-talk': [() => new NewStory().end({ bystanderUnchanged: false })],
+  'stuck-job': [() => begun(), () => new NewStory().enqueued()],
+  'slow-stop': [
+    () =>
+      new NewStory().says('harness', {
+        op: 'exit',
+        process: 'a',
+        code: null,
+        signal: 'SIGKILL',
+        wanted: true,
+        tookMs: 60_000,
+      }),
+    () =>
+      new NewStory().says('harness', {
+        op: 'exit',
+        process: 'a',
+        code: 1,
+        signal: null,
+        wanted: true,
+        tookMs: 10,
+      }),
+  ],
+  'process-died': [
+    () => new NewStory().says('harness', { op: 'exit', process: 'a', code: 1, signal: null, wanted: false }),
+    () => new NewStory().says('a', { op: 'crash', message: 'unhandledRejection' }),
+  ],
+  connections: [() => new NewStory().end({ connections: { a: 100 } })],
+  deadlock: [() => new NewStory().end({ deadlocks: 1 })],
+}
+
+describe.each(Object.keys(INVARIANTS) as InvariantName[])('%s', (name) => {
+  test.each(BROKEN[name].map((story, i) => [i + 1, story] as const))(
+    'is seen to be broken, history %i',
+    (_i, story) => {
+      expect(violated(story())).toContain(name)
+    },
+  )
+})
+
+test('the shortest history is that of the job with the fewest events, in the order of their times, from both sources', () => {
+  const story = begun().ended().completed().told().told()
+  story.enqueued('t2', OTHER).claimed(WORKER_A, OTHER).completed(OTHER)
+  const { shortest } = check(story.history())
+  expect(shortest[0]).toMatch(/^unearned-outcome: job 0.*2 became completed/)
+  expect(
+    shortest.slice(1).map((line) =>
+      line
+        .replace(/^.* ms {2}/, '')
+        .split(/[:{]/)[0]
+        ?.trim(),
+    ),
+  ).toEqual([
+    'p  enqueue',
+    'database  inserted',
+    'p  enqueued',
+    'database  claimed',
+    'a  start',
+    'database  settled',
+  ])
+})
