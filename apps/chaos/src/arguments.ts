@@ -18,8 +18,8 @@ export interface ChaosArguments {
   readonly rate: number
   /** Keep the logs of the clients. */
   readonly keep: boolean
-  /** The URL of another copy of the package under test. */
-  readonly core: string | undefined
+  /** Run with this mutant instead of the package as it is. */
+  readonly mutant: string | undefined
 }
 
 /** What the mutants are asked. */
@@ -37,7 +37,7 @@ export class UsageError extends Error {
 
 /** What `--help` prints. */
 export const HELP = `Usage: pnpm chaos [--seconds n] [--seed n] [--json] [--faults a,b] [--without a,b] [--lease ms]
-                  [--workers n] [--producers n] [--pace n] [--rate x] [--keep]
+                  [--workers n] [--producers n] [--pace n] [--rate x] [--keep] [--mutant a]
        pnpm chaos mutants [--only a,b] [--json]
 
 Runs workers and producers on a durable PostgreSQL while processes, connections and the server misbehave, lets
@@ -56,6 +56,7 @@ everything come to its end, and holds every invariant against what the clients a
   --pace n       enqueues of each producer in a second; default 20
   --rate x       multiply how often there is a fault; default 1
   --keep         keep the logs of the clients, and say where they are
+  --mutant a     run with this mutant instead of the package as it is
   --only a,b     only these mutants
   --help         print this
 
@@ -89,7 +90,7 @@ export function parseArguments(args: readonly string[]): ChaosArguments | Mutant
     pace: wholeNumber('pace', values.pace, 1, 1_000) ?? 20,
     rate: positiveNumber('rate', values.rate) ?? 1,
     keep: values.keep ?? false,
-    core: undefined,
+    mutant: values.mutant,
   }
 }
 
@@ -111,6 +112,7 @@ function parse(args: readonly string[]) {
         pace: { type: 'string' },
         rate: { type: 'string' },
         keep: { type: 'boolean' },
+        mutant: { type: 'string' },
         only: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },

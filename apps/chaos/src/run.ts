@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createPgq } from '@pgq/core'
 import type pg from 'pg'
 import type { ChaosArguments } from './arguments.ts'
 import { check, type Verdict } from './checker/check.ts'
+import { loadCore } from './core.ts'
 import type { FaultKind } from './faults/faults.ts'
 import { torment } from './faults/nemesis.ts'
 import { jobFigures, type JobFigures, type RecoveryFigures, recoveryFigures } from './figures.ts'
@@ -13,6 +13,8 @@ import { makeBystander } from './history/bystander.ts'
 import { ClientLog } from './history/client-log.ts'
 import { collectHistory } from './history/collect.ts'
 import type { Terms } from './history/records.ts'
+import { breed } from './mutants/mutant.ts'
+import { mutantNamed } from './mutants/mutants.ts'
 import { Fleet } from './process/fleet.ts'
 import { Random } from './random.ts'
 import { Server } from './server.ts'
@@ -49,10 +51,12 @@ export const termsOf = (leaseMs: number): Terms => ({
 
 /** Runs the workload under faults, lets it come to its end, and holds the invariants against what happened. */
 export async function runChaos(args: ChaosArguments, say: (text: string) => void): Promise<RunResult> {
+  const mutant = args.mutant === undefined ? undefined : mutantNamed(args.mutant)
   const server = await Server.start(args.faults.includes('diskFull'))
   const logs = mkdtempSync(path.join(tmpdir(), 'chaos-logs-'))
   try {
-    return await runOn(server, logs, args, say)
+    const core = mutant && breed(mutant, logs)
+    return await runOn({ server, logs, core }, args, say)
   } finally {
     await server.stop()
     if (args.keep) say(`the logs are in ${logs}`)
@@ -60,9 +64,15 @@ export async function runChaos(args: ChaosArguments, say: (text: string) => void
   }
 }
 
+interface Ground {
+  readonly server: Server
+  readonly logs: string
+  /** The URL of another copy of the package. */
+  readonly core: string | undefined
+}
+
 async function runOn(
-  server: Server,
-  logs: string,
+  { server, logs, core }: Ground,
   args: ChaosArguments,
   say: (text: string) => void,
 ): Promise<RunResult> {
@@ -70,7 +80,7 @@ async function runOn(
   const kinds = args.faults.filter((kind) => kind !== 'diskFull' || typeof server.disk !== 'string')
   if (args.faults.includes('diskFull') && typeof server.disk === 'string')
     say(`diskFull is not possible here: ${server.disk}`)
-  await prepare(server)
+  await prepare(server, core)
   const bystander = await makeBystander(server, DATABASE)
   const log = new ClientLog(logs, 'harness')
   const random = new Random(seed)
@@ -84,7 +94,7 @@ async function runOn(
     workers,
     producers,
     pace,
-    core: args.core,
+    core,
     random: random.fork(),
     skewed: kinds.includes('skew'),
     onSkew: (process) => {
@@ -128,8 +138,9 @@ async function runOn(
   }
 }
 
-async function prepare(server: Server): Promise<void> {
+async function prepare(server: Server, core: string | undefined): Promise<void> {
   await server.ask('postgres', (client) => client.query(`CREATE DATABASE ${DATABASE}`))
+  const { createPgq } = await loadCore(core)
   const pgq = createPgq({ connectionString: server.url(DATABASE) })
   await pgq.migrate()
   await pgq.close()

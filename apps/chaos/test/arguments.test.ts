@@ -32,7 +32,7 @@ test('the mutants are a command of their own', () => {
 test.each([
   [['--seconds', '0'], '--seconds is 0: it must be a whole number from 1'],
   [['--lease', '500'], '--lease is 500: it must be a whole number from 1000'],
-  [['--rate', '-1'], '--rate is -1'],
+  [['--rate=-1'], '--rate is -1'],
   [['--faults', 'flood'], 'unknown fault flood: there are kill, freeze'],
   [['storm'], 'unknown command storm'],
   [['--storm'], '--storm'],

@@ -36,20 +36,14 @@ test('twelve seconds of everything that is cheap violate nothing, and the report
   expect(code, stderr).toBe(isWhole ? 0 : 3)
 })
 
-test('a fault that could not happen makes the run invalid', async () => {
-  // There is no COMMIT whose answer could be lost.
-  const { code, stderr } = await runChaos([
-    '--seconds',
-    '2',
-    '--faults',
-    'eatCommit',
-    '--pace',
-    '1',
-    '--seed',
-    '3',
-  ])
-  expect(stderr).toContain('INVALID: these never happened: eatCommit')
-  expect(code).toBe(3)
+test('a broken package ends it with exit code 1, and with the shortest history that shows it', async () => {
+  const args = ['--seconds', '4', '--faults', 'none', '--mutant', 'attempt-fence', '--json']
+  const { code, stdout, stderr } = await runChaos(args)
+  expect((JSON.parse(stdout) as RunReport).violations['fence-order']).toBeGreaterThan(0)
+  expect(stderr).toMatch(
+    /VIOLATED\. The shortest history that shows it:\n.*\n +0\.0 ms {2}producer-\d+ {2}enqueue /,
+  )
+  expect(code, stderr).toBe(1)
 })
 
 test('what the command line does not know is told, with exit code 2', async () => {

@@ -19,7 +19,7 @@ export const FAULTS = {
   /** All connections of a process are cut. */
   cut: 3,
   /** Nothing gets through for longer than the lease, and nobody is told. */
-  stall: 2,
+  stall: 4,
   /** Connections end on one side only. */
   halfClose: 2,
   /** Everything takes longer. */
@@ -143,7 +143,7 @@ async function onNetwork(
     case 'stall':
       write(berth)
       proxy.stall()
-      await pause(leaseMs * (0.5 + 2 * random.next()))
+      await pause(leaseMs * (1.2 + 2 * random.next()))
       proxy.resume()
       return 1
     case 'halfClose': {

@@ -1,3 +1,4 @@
+import { UsageError } from '../arguments.ts'
 import type { Mutant } from './mutant.ts'
 
 const HELD = `WHERE job.id = claim.id AND job.fence = claim.fence AND job.locked_by = coalesce(claim.worker_id, ($3::uuid[])[1])
@@ -306,3 +307,13 @@ export const MUTANTS: readonly Mutant[] = [
     violates: ['lost-outcome', 'double-outcome'],
   },
 ]
+
+/**
+ * The mutant of a name.
+ * @throws UsageError
+ */
+export function mutantNamed(name: string): Mutant {
+  const mutant = MUTANTS.find((known) => known.name === name)
+  if (mutant) return mutant
+  throw new UsageError(`unknown mutant ${name}: there are ${MUTANTS.map((known) => known.name).join(', ')}`)
+}

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createPgq } from '@pgq/core'
 import { check, type Verdict } from '../checker/check.ts'
 import { loadCore } from '../core.ts'
 import { installAudit } from '../history/audit.ts'
@@ -36,7 +35,7 @@ export async function play({ server, scenario, name, core, directory }: PlayOpti
   mkdirSync(logs)
   await server.ask('postgres', (client) => client.query(`CREATE DATABASE ${database}`))
   const url = server.url(database)
-  const pgq = (core === undefined ? { createPgq } : await loadCore(core)).createPgq({ connectionString: url })
+  const pgq = (await loadCore(core)).createPgq({ connectionString: url })
   await pgq.migrate()
   await pgq.close()
   await server.ask(database, installAudit)

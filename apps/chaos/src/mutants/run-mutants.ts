@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type MutantsArguments, UsageError } from '../arguments.ts'
+import type { MutantsArguments } from '../arguments.ts'
 import type { Verdict } from '../checker/check.ts'
 import type { InvariantName } from '../checker/invariants.ts'
 import { Server } from '../server.ts'
 import { breed, type Mutant } from './mutant.ts'
-import { MUTANTS } from './mutants.ts'
+import { mutantNamed, MUTANTS } from './mutants.ts'
 import { play } from './play.ts'
 import { type Scenario, type ScenarioName, SCENARIOS } from './scenarios.ts'
 
@@ -35,7 +35,7 @@ export async function runMutants(
   { only }: Pick<MutantsArguments, 'only'>,
   say: (text: string) => void,
 ): Promise<MutantsReport> {
-  const mutants = chosen(only)
+  const mutants = only?.map(mutantNamed) ?? MUTANTS
   const directory = mkdtempSync(path.join(tmpdir(), 'chaos-mutants-'))
   const server = await Server.start(false)
   const judge = (name: string, scenario: ScenarioName, core: string | undefined): Promise<Verdict> =>
@@ -71,13 +71,6 @@ export async function runMutants(
     await server.stop()
     rmSync(directory, { recursive: true, force: true })
   }
-}
-
-function chosen(only: readonly string[] | undefined): readonly Mutant[] {
-  const unknown = only?.find((name) => !MUTANTS.some((mutant) => mutant.name === name))
-  if (unknown !== undefined)
-    throw new UsageError(`unknown mutant ${unknown}: there are ${MUTANTS.map(({ name }) => name).join(', ')}`)
-  return MUTANTS.filter(({ name }) => only === undefined || only.includes(name))
 }
 
 /** Caught is only who was seen at what it does: something else that went wrong is no proof. */

@@ -68,8 +68,8 @@ function work(kind: WorkKind): Work {
       // Some outlast a lease: their worker has to renew it meanwhile.
       return {
         ticket,
-        ms: random.chance(0.2)
-          ? random.integer(options.leaseMs, 2 * options.leaseMs)
+        ms: random.chance(0.35)
+          ? random.integer(options.leaseMs, 3 * options.leaseMs)
           : random.integer(20, 400),
         reports: true,
       }
