@@ -3,11 +3,12 @@ import { FAULT_KINDS } from '../src/faults/faults.ts'
 import { torment } from '../src/faults/nemesis.ts'
 import { Random } from '../src/random.ts'
 
+const away = (): never => {
+  throw new Error('the server is away')
+}
+
 /** A nemesis among processes none of which is there yet, or on a server that is not. */
 function tormentNobody(kinds: Parameters<typeof torment>[1]['kinds']): ReturnType<typeof torment> {
-  const away = (): never => {
-    throw new Error('the server is away')
-  }
   const deps = {
     server: { ask: away, connect: away, disk: 'none', postgres: { restart: away } },
     fleet: { ready: () => [] },
