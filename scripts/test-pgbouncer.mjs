@@ -15,10 +15,9 @@ if (version.status !== 0) {
 console.log(version.stdout.split('\n')[0])
 
 // What a pooler of transactions does not offer: notifications, sessions of the application's own, and the backend behind a connection.
-const without = ['wake-up', 'listener', 'cancel-running', 'connection-loss'].flatMap((file) => [
-  '--exclude',
-  `**/${file}.test.ts`,
-])
+const without = ['wake-up', 'listener', 'cancel-running', 'connections', 'connection-loss'].flatMap(
+  (file) => ['--exclude', `**/${file}.test.ts`],
+)
 
 const run = (command, args, env = process.env) =>
   spawnSync(bin(command), args, { cwd: root, env, stdio: 'inherit' }).status ?? 1
