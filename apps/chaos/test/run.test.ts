@@ -37,9 +37,9 @@ test('twelve seconds of everything that is cheap violate nothing, and the report
 })
 
 test('a broken package ends it with exit code 1, and with the shortest history that shows it', async () => {
-  const args = ['--seconds', '4', '--faults', 'none', '--mutant', 'attempt-fence', '--json']
+  const args = ['--seconds', '4', '--faults', 'none', '--mutant', 'attempt-on-failure', '--json']
   const { code, stdout, stderr } = await runChaos(args)
-  expect((JSON.parse(stdout) as RunReport).violations['fence-order']).toBeGreaterThan(0)
+  expect((JSON.parse(stdout) as RunReport).violations.attempts).toBeGreaterThan(0)
   expect(stderr).toMatch(
     /VIOLATED\. The shortest history that shows it:\n.*\n +0\.0 ms {2}producer-\d+ {2}enqueue /,
   )
