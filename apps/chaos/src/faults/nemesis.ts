@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Random } from '../random.ts'
 import { FAULTS, type FaultDeps, type FaultKind, inflict } from './faults.ts'
 
@@ -24,6 +25,8 @@ export async function torment(
   const counts = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<FaultKind, number>
   const endMs = performance.now() + seconds * 1_000
   const over = new AbortController()
+  // As many faults go on at once as there happen to be.
+  setMaxListeners(0, over.signal)
   const pause = (ms: number): Promise<void> => pauseFor(ms, over.signal)
   // All kinds have their turn in the first half, however short that is.
   const meanMs = Math.min(MEAN_MS / rate, (seconds * 500) / Math.max(1, kinds.length))
