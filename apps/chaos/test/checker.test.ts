@@ -224,6 +224,7 @@ const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
   ],
   'lost-outcome': [() => begun().ended().told(), () => begun().ended().completed().told('b', 1)],
   'garbled-outcome': [
+    () => begun().ended().job({ status: 'completed', lockedBy: null, resultFence: 3 }).told(),
     () =>
       begun().says('a', { op: 'end', job: JOB, fence: 1, how: 'threw', message: 'no' }).completed().told(),
     () =>

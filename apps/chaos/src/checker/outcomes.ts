@@ -36,10 +36,15 @@ export function* unearnedOutcomes(timeline: Timeline): Iterable<Finding> {
   }
 }
 
-/** What is written of an attempt is what its handler ended with, down to the message of its error. */
+/** What is written of an attempt is what its handler ended with, down to the message of its error and the claim of its result. */
 export function* garbledOutcomes(timeline: Timeline): Iterable<Finding> {
   const { transactionalQueues } = timeline.history.terms
   for (const { id, from, to } of outcomes(timeline)) {
+    if (to.status === 'completed' && to.resultFence !== null && to.resultFence !== from.fence)
+      yield {
+        job: id,
+        message: `job ${id} was completed under fence ${from.fence} with the result of fence ${to.resultFence}`,
+      }
     const process = timeline.processOf.get(from.lockedBy ?? '')
     const ends = endsOf(timeline, id, from.fence).filter(({ p }) => p === process)
     const wanted = ENDS_OF[to.status]

@@ -6,7 +6,7 @@ const jobState = (row: string): string => `jsonb_build_object(
     'maxAttempts', ${row}.max_attempts, 'crashes', ${row}.crashes, 'priority', ${row}.priority, 'lockedBy', ${row}.locked_by,
     'uniqueKey', ${row}.unique_key, 'scheduledFor', date_part('epoch', ${row}.scheduled_for) * 1000,
     'startedAt', date_part('epoch', ${row}.started_at) * 1000, 'error', ${row}.error,
-    'progressFence', ${row}.progress -> 'fence', 'ticket', ${row}.payload ->> 'ticket')`
+    'progressFence', ${row}.progress -> 'fence', 'resultFence', ${row}.result -> 'by', 'ticket', ${row}.payload ->> 'ticket')`
 
 const workerState = (row: string): string => `jsonb_build_object(
     'name', ${row}.name, 'leaseUntil', date_part('epoch', ${row}.lease_until) * 1000, 'lostAt', date_part('epoch', ${row}.lost_at) * 1000)`

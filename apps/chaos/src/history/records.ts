@@ -88,6 +88,8 @@ export interface JobState {
   readonly error: string | null
   /** The fence that the handler put into the progress it wrote. */
   readonly progressFence: number | null
+  /** The fence that the handler put into its result. */
+  readonly resultFence: number | null
   readonly ticket: string | null
 }
 

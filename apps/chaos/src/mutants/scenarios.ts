@@ -21,6 +21,8 @@ export const SCENARIOS = {
   zombie: { play: zombie },
   /** A running job is cancelled and started again; its worker takes it while the first handler still runs. */
   revived: { play: revived, leaseMs: 20_000 },
+  /** Two claims of one job end in one process while a settle is under way: the next one settles both. */
+  'same-batch': { play: sameBatch, leaseMs: 60_000 },
   /** What jobs do in quiet times: they are snoozed, fail, wait for their time, and die. */
   life: { play: life },
   /** A worker is late, and comes back before it is declared lost. */
@@ -111,6 +113,46 @@ async function revived(stage: Stage): Promise<void> {
   await sleep(600)
   gates[1]?.open()
   await stage.drained()
+}
+
+async function sameBatch(stage: Stage): Promise<void> {
+  const [queue, other] = [stage.core.defineQueue(QUEUE), stage.core.defineQueue('other')]
+  const [a, b] = [await stage.actor('a'), await stage.actor('b')]
+  const [first, second, under] = [gate(), gate(), gate()]
+  const gates = [first, second]
+  let [begun, isOtherBegun, ended] = [0, false, 0]
+  const part = async (): Promise<void> => {
+    await gates[begun++]?.opened
+    ended++
+  }
+  const block = async (): Promise<void> => {
+    isOtherBegun = true
+    await under.opened
+  }
+  await stage.work(a, [stage.handler(a, queue, part, { concurrency: 5 }), stage.handler(a, other, block)], {
+    listen: false,
+    maintenance: false,
+  })
+  const id = (await stage.enqueue(b, queue)) ?? ''
+  await stage.until(() => begun === 1)
+  await stage.cancel(b, id)
+  await b.pgq.retry(id)
+  await stage.until(() => begun === 2)
+  await stage.enqueue(b, other)
+  await stage.until(() => isOtherBegun)
+  a.proxy.stall()
+  under.open()
+  await sleep(300)
+  // Whoever holds the claim ends first, so that what the other one left behind comes after it.
+  second.open()
+  await stage.until(() => ended === 1)
+  await sleep(50)
+  first.open()
+  await stage.until(() => ended === 2)
+  await sleep(200)
+  a.proxy.resume()
+  await stage.drained()
+  await sleep(300)
 }
 
 async function life(stage: Stage): Promise<void> {

@@ -88,13 +88,14 @@ export class Stage {
     part: Part,
     options: { concurrency?: number; transactional?: boolean } = {},
   ): Handler {
-    const run = async (job: Job<{ ticket: string }>, ctx: JobContext): Promise<void> => {
+    const run = async (job: Job<{ ticket: string }>, ctx: JobContext): Promise<{ by: number }> => {
       const { id, fence, attempt, payload } = job
       await log.record({ op: 'start', job: id, fence, attempt, queue: queue.name, ticket: payload.ticket })
       const ending = await part(job, ctx)
       const message = ending?.end === 'threw' ? { message: ending.error.message } : {}
       await log.record({ op: 'end', job: id, fence, how: ending?.end ?? 'returned', ...message })
       if (ending) throw ending.error
+      return { by: fence }
     }
     return this.core.handle(queue, run, options as { transactional: true })
   }

@@ -28,6 +28,7 @@ const FRESH: JobState = {
   startedAt: null,
   error: null,
   progressFence: null,
+  resultFence: null,
   ticket: 't1',
 }
 
