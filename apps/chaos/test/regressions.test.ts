@@ -21,7 +21,9 @@ afterAll(async () => {
 // not by the claim. With the fix `.fails` goes.
 test.fails('of two claims of a job that are settled by one statement, one is accepted, with its own result', async () => {
   const { findings, shortest } = await play({
-    ...{ server, directory, core: undefined },
+    server,
+    directory,
+    core: undefined,
     scenario: 'same-batch',
     name: 'same-batch',
   })
