@@ -6,7 +6,14 @@ import { jittered } from '../runtime/clock.ts'
 import type { Database } from '../store/database.ts'
 import { isRetryable } from '../store/database-error.ts'
 import type { JobStore } from '../store/job-store.ts'
-import { changesOf, claimOf, resultLength, type Settlement, withoutDetails } from './settlement.ts'
+import {
+  changesOf,
+  claimOf,
+  oncePerJob,
+  resultLength,
+  type Settlement,
+  withoutDetails,
+} from './settlement.ts'
 import { writeWhileStanding } from './standing.ts'
 
 /** What the settler needs from outside. */
@@ -146,7 +153,7 @@ export class Settler {
   }
 
   async #settle(batch: readonly Settlement[]): Promise<void> {
-    await this.#settleBatch(batch, false)
+    for (const group of oncePerJob(batch)) await this.#settleBatch(group, false)
     this.#deps.onSettled()
   }
 
