@@ -65,19 +65,3 @@ export function withoutDetails(settlement: Settlement): Settlement | undefined {
 /** How much text the result of an attempt is. */
 export const resultLength = ({ transition }: Settlement): number =>
   transition.to === 'completed' ? (transition.result.json?.length ?? 0) : 0
-
-/**
- * Takes a batch apart so that no job is in a part twice: statements tell outcomes apart by the id of the job. Two claims of one
- * job end in the same process when it lost the first and made the second.
- */
-export function oncePerJob(batch: readonly Settlement[]): readonly (readonly Settlement[])[] {
-  const seen = new Set<string>()
-  const first: Settlement[] = []
-  const again: Settlement[] = []
-  for (const settlement of batch) {
-    const { id } = settlement.job
-    ;(seen.has(id) ? again : first).push(settlement)
-    seen.add(id)
-  }
-  return again.length === 0 ? [batch] : [first, ...oncePerJob(again)]
-}

@@ -6,14 +6,8 @@ import { jittered } from '../runtime/clock.ts'
 import type { Database } from '../store/database.ts'
 import { isRetryable } from '../store/database-error.ts'
 import type { JobStore } from '../store/job-store.ts'
-import {
-  changesOf,
-  claimOf,
-  oncePerJob,
-  resultLength,
-  type Settlement,
-  withoutDetails,
-} from './settlement.ts'
+import { changesOf, claimOf, resultLength, type Settlement, withoutDetails } from './settlement.ts'
+import { oncePerJob } from './once-per-job.ts'
 import { writeWhileStanding } from './standing.ts'
 
 /** What the settler needs from outside. */
