@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import os from 'node:os'
 import type pg from 'pg'
 import type { Events } from '../events.ts'
+import { scheduleText } from '../job/schedule.ts'
 import { Listener } from '../notify/listener.ts'
 import { patience, settledWithin } from '../runtime/clock.ts'
 import type { Service } from '../runtime/service.ts'
@@ -11,6 +12,7 @@ import { JobStore } from '../store/job-store.ts'
 import { checkSchema } from '../store/migrator.ts'
 import { type ConnectionConfig, openClient, openPool } from '../store/pg-connection.ts'
 import { PgDatabase } from '../store/pg-database.ts'
+import { ScheduleStore } from '../store/schedule-store.ts'
 import { WorkerStore } from '../store/worker-store.ts'
 import { jobCancelled, leaseLost, workerStopping } from './abort-reasons.ts'
 import type { Attempt } from './attempt.ts'
@@ -28,6 +30,7 @@ export interface WorkerDeps {
   readonly connection: ConnectionConfig
   readonly tables: Tables
   readonly events: Events
+  readonly maxPayloadBytes: number
   /** Whether the queue that the worker belongs to was closed. */
   readonly isClosed: () => boolean
   /** Makes what the elected leader does: rescue, partitions, retention. */
@@ -74,6 +77,7 @@ export class WorkerLife {
   readonly #listener: Listener | undefined
   readonly #maintenance: Service | undefined
   #transactions: Database | undefined
+  #declaredSince: string | undefined
   #ending = false
 
   constructor(deps: WorkerDeps, handlers: readonly Handler[], settings: WorkerSettings) {
@@ -136,6 +140,7 @@ export class WorkerLife {
     try {
       await checkSchema(this.#control, this.#deps.tables)
       await this.#register()
+      await this.#declareSchedules()
     } catch (error) {
       await this.#close()
       throw error
@@ -239,6 +244,16 @@ export class WorkerLife {
     })
   }
 
+  /** Under a new id it has declared them for as long as before: the program is no newer. */
+  async #declareSchedules(): Promise<void> {
+    const { schedules } = this.#settings
+    if (schedules === undefined) return
+    const { tables, maxPayloadBytes } = this.#deps
+    const texts = await Promise.all(schedules.map((one) => scheduleText(one, maxPayloadBytes)))
+    const store = new ScheduleStore(tables)
+    this.#declaredSince = await store.declare(this.#control, this.workerId, texts, this.#declaredSince)
+  }
+
   /** A worker that finds work wherever it looks needs no notifications, and producers need not pay for them. */
   #wantsNotifications(): boolean {
     return this.#listener !== undefined && this.#listener.isListening && this.#claimer.busyMs < BUSY_MS
@@ -276,6 +291,7 @@ export class WorkerLife {
     const abortedJobs = this.#runner.abort(leaseLost(), (attempt) => attempt.workerId === old)
     this.workerId = next
     await this.#register()
+    await this.#declareSchedules()
     this.#deps.events.emit('worker.lost', { workerId: old, newWorkerId: next, abortedJobs })
   }
 
