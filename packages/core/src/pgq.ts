@@ -288,12 +288,8 @@ export class Pgq {
       answers: new AnswerStore(this.#tables),
       retention: this.#settings.retention,
     })
-    const scheduler = new Scheduler({
-      database: modest,
-      events,
-      store: new ScheduleStore(this.#tables),
-      lookMs: leaseMs / 6,
-    })
+    const schedules = new ScheduleStore(this.#tables)
+    const scheduler = new Scheduler({ database: modest, events, store: schedules, lookMs: leaseMs / 6 })
     const tasks = [rescuer, historian, scheduler]
     return new Leader({ database, store, events, workerId, termMs: leaseMs / 2, tasks })
   }

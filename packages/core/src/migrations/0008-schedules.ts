@@ -54,9 +54,9 @@ CREATE TABLE ${t.schedules} (
 CREATE INDEX schedules_next_at ON ${t.schedules} (next_at NULLS FIRST)
   WHERE paused_at IS NULL AND retired_at IS NULL AND finished_at IS NULL AND error IS NULL;
 
--- What each worker declares. It goes with the worker.
+-- What each worker declares; it counts while the worker lives.
 CREATE TABLE ${t.scheduleDeclarations} (
-  worker_id   uuid        PRIMARY KEY REFERENCES ${t.workers} (id) ON DELETE CASCADE,
+  worker_id   uuid        PRIMARY KEY,
   schedules   jsonb       NOT NULL,
   declared_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -122,6 +122,8 @@ CREATE FUNCTION ${t.schema}.sync_schedules() RETURNS void LANGUAGE plpgsql VOLAT
 DECLARE
   definition jsonb;
 BEGIN
+  DELETE FROM ${t.scheduleDeclarations} AS declaration
+  WHERE NOT EXISTS (SELECT FROM ${t.workers} AS worker WHERE worker.id = declaration.worker_id);
   FOR definition IN
     SELECT DISTINCT ON (declared.one ->> 'name') declared.one
     FROM ${t.scheduleDeclarations} AS declaration

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import os from 'node:os'
 import type pg from 'pg'
 import type { Events } from '../events.ts'
-import { scheduleText } from '../job/schedule.ts'
 import { Listener } from '../notify/listener.ts'
 import { patience, settledWithin } from '../runtime/clock.ts'
 import type { Service } from '../runtime/service.ts'
@@ -12,7 +11,6 @@ import { JobStore } from '../store/job-store.ts'
 import { checkSchema } from '../store/migrator.ts'
 import { type ConnectionConfig, openClient, openPool } from '../store/pg-connection.ts'
 import { PgDatabase } from '../store/pg-database.ts'
-import { ScheduleStore } from '../store/schedule-store.ts'
 import { WorkerStore } from '../store/worker-store.ts'
 import { jobCancelled, leaseLost, workerStopping } from './abort-reasons.ts'
 import type { Attempt } from './attempt.ts'
@@ -21,6 +19,7 @@ import type { Handler } from './handler.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { PulseThread } from './pulse-thread.ts'
 import { Runner } from './runner.ts'
+import { ScheduleDeclaration } from './schedule-declaration.ts'
 import { claimOf } from './settlement.ts'
 import { Settler } from './settler.ts'
 import type { WorkerSettings } from './worker-options.ts'
@@ -76,8 +75,8 @@ export class WorkerLife {
   readonly #heartbeat: Heartbeat
   readonly #listener: Listener | undefined
   readonly #maintenance: Service | undefined
+  readonly #schedules: ScheduleDeclaration
   #transactions: Database | undefined
-  #declaredSince: string | undefined
   #ending = false
 
   constructor(deps: WorkerDeps, handlers: readonly Handler[], settings: WorkerSettings) {
@@ -91,6 +90,7 @@ export class WorkerLife {
     this.#pulse = this.#open(1, leaseMs / 3)
     this.#jobs = new JobStore(tables)
     this.#workers = new WorkerStore(tables)
+    this.#schedules = new ScheduleDeclaration(tables, settings.schedules, deps.maxPayloadBytes)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
     this.#settler = new Settler({
       ...shared,
@@ -139,8 +139,9 @@ export class WorkerLife {
   async begin(): Promise<void> {
     try {
       await checkSchema(this.#control, this.#deps.tables)
+      await this.#schedules.prepare()
       await this.#register()
-      await this.#declareSchedules()
+      await this.#schedules.declare(this.#control, this.workerId)
     } catch (error) {
       await this.#close()
       throw error
@@ -244,16 +245,6 @@ export class WorkerLife {
     })
   }
 
-  /** Under a new id it has declared them for as long as before: the program is no newer. */
-  async #declareSchedules(): Promise<void> {
-    const { schedules } = this.#settings
-    if (schedules === undefined) return
-    const { tables, maxPayloadBytes } = this.#deps
-    const texts = await Promise.all(schedules.map((one) => scheduleText(one, maxPayloadBytes)))
-    const store = new ScheduleStore(tables)
-    this.#declaredSince = await store.declare(this.#control, this.workerId, texts, this.#declaredSince)
-  }
-
   /** A worker that finds work wherever it looks needs no notifications, and producers need not pay for them. */
   #wantsNotifications(): boolean {
     return this.#listener !== undefined && this.#listener.isListening && this.#claimer.busyMs < BUSY_MS
@@ -291,7 +282,7 @@ export class WorkerLife {
     const abortedJobs = this.#runner.abort(leaseLost(), (attempt) => attempt.workerId === old)
     this.workerId = next
     await this.#register()
-    await this.#declareSchedules()
+    await this.#schedules.declare(this.#control, next)
     this.#deps.events.emit('worker.lost', { workerId: old, newWorkerId: next, abortedJobs })
   }
 

@@ -28,9 +28,9 @@ export interface WorkerOptions {
   /** Take part in the election of who does the maintenance: rescue, partitions, retention. @default true */
   readonly maintenance?: boolean
   /**
-   * The schedules that this program wants, each under a name of its own: they are made so when the worker starts, and one that no live
-   * worker declares any more rests. An empty list says that there are none.
-   * @default undefined: this worker has nothing to say about schedules
+   * The schedules that this program wants, each under a name of its own. They are made so when the worker starts; one that no live worker declares
+   * any more rests.
+   * @default none
    */
   readonly schedules?: readonly Schedule[]
   /** Stop on SIGTERM and SIGINT. A second signal ends the process as usual. @default false */
@@ -49,7 +49,7 @@ export interface WorkerSettings {
   readonly listen: boolean
   readonly maintenance: boolean
   readonly signals: boolean
-  readonly schedules: readonly Schedule[] | undefined
+  readonly schedules: readonly Schedule[]
 }
 
 /**
@@ -90,7 +90,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     listen: flagOption('listen', options.listen ?? true),
     maintenance: flagOption('maintenance', options.maintenance ?? true),
     signals: flagOption('signals', options.signals ?? false),
-    schedules: options.schedules === undefined ? undefined : scheduleList(options.schedules),
+    schedules: scheduleList(options.schedules ?? []),
   }
 }
 
