@@ -24,8 +24,12 @@ test(
         ],
         options: { lease: '1s' },
       })
-    const workers: (Promise<WorkerProcess> | WorkerProcess)[] = []
-    for (let n = 0; n < PROCESSES; n++) workers.push(await start())
+    const workers: Promise<WorkerProcess>[] = []
+    for (let n = 0; n < PROCESSES; n++) {
+      const started = start()
+      await started
+      workers.push(started)
+    }
     let [kills, leaders] = [0, 0]
     for (
       const end = performance.now() + SECONDS * 1_000;

@@ -20,6 +20,8 @@ const idle: Handler = handle(queue, () => {})
 const daily: ScheduleRule = { cron: '0 6 * * *', timezone: 'Europe/Berlin' }
 const coded = (code: PgqErrorCode) => expect.objectContaining({ code })
 
+const named = (name: string, kind: string) => schedule(queue, daily, { kind }, { name })
+
 /** Puts the next tick of a schedule into the past, as an outage does. */
 const backdate = ({ sql, schema }: FreshQueue, name: string, interval: string): Promise<unknown> =>
   sql(
@@ -233,7 +235,6 @@ test('what is written by SQL is followed, and a rule that cannot be is marked an
 
 test('in a rolling deploy both versions are kept up, the newer one decides, and what nobody declares any more rests', async () => {
   const { pgq } = await freshQueue()
-  const named = (name: string, kind: string) => schedule(queue, daily, { kind }, { name })
   const states = async () =>
     Object.fromEntries(
       (await pgq.schedules.list()).map((one) => [
@@ -276,11 +277,11 @@ test.each([
 
 test('options that make no sense are refused', async () => {
   const { pgq } = await freshQueue()
-  const with_ = (options: object) => () => schedule(queue, daily, { kind: 'x' }, options)
-  expect(with_({ delay: '1s' })).toThrow(coded('INVALID_OPTION'))
-  expect(with_({ missed: 'all' })).toThrow(/'skip', 'once' or/)
-  expect(with_({ missed: { fill: 5_000 } })).toThrow(coded('INVALID_OPTION'))
-  expect(with_({ name: '' })).toThrow(coded('INVALID_OPTION'))
+  const having = (options: object) => () => schedule(queue, daily, { kind: 'x' }, options)
+  expect(having({ delay: '1s' })).toThrow(coded('INVALID_OPTION'))
+  expect(having({ missed: 'all' })).toThrow(/'skip', 'once' or/)
+  expect(having({ missed: { fill: 5_000 } })).toThrow(coded('INVALID_OPTION'))
+  expect(having({ name: '' })).toThrow(coded('INVALID_OPTION'))
   const one = schedule(queue, daily, { kind: 'x' })
   expect(() => pgq.createWorker([idle], { schedules: [one, one] })).toThrow(/two schedules "reports"/)
   expect(() => pgq.createWorker([idle], { schedules: ['reports'] as never })).toThrow(coded('INVALID_OPTION'))

@@ -13,8 +13,10 @@ import {
   type Pgq,
   PgqError,
   type PgqEvents,
+  type Schedule,
   type Worker,
 } from '@pgq/core'
+import { declaredSchedules } from './declared-schedules.ts'
 import { EnhancedCalls } from './enhancers.ts'
 import { logToNest } from './event-logger.ts'
 import { type AnyFound, explore, type ExplorerDeps, type Found } from './explorer.ts'
@@ -46,7 +48,8 @@ export class PgqConnection
   readonly #deps: ConnectionDeps
   readonly #logger = new Logger('PgqModule')
   readonly #handlers = new Map<string, { readonly handler: Handler; readonly found: Found<'handler'> }>()
-  readonly #schedules: Found<'schedule'>[] = []
+  readonly #found: Found<'schedule'>[] = []
+  #schedules: readonly Schedule[] = []
   /** How to stop listening to events. */
   readonly #offs: (() => void)[] = []
   #calls: EnhancedCalls | undefined
@@ -106,7 +109,7 @@ export class PgqConnection
       this.#requireOneOfThisName()
       this.#calls = new EnhancedCalls(modules, config, settings.enhancers)
       for (const found of explore(this.#deps)) this.#take(found)
-      this.#requireScheduledHandlers()
+      this.#schedules = declaredSchedules(this.#found, (queue) => this.#handlers.has(queue))
       const hosts = new Set([...this.#handlers.values()].map(({ found }) => found.module))
       beforeDestroy(hosts, () => this.drain())
       if (settings.worker && !this.#deps.isTest) this.#requireHandlers(settings.worker)
@@ -157,8 +160,7 @@ export class PgqConnection
     if (this.#idleBecause !== undefined)
       return this.#logger.log(`${this.#title} has no worker in this process: ${this.#idleBecause}`)
     const { options, queues } = settings.worker ?? { options: {}, queues: undefined }
-    const declared = this.#schedules.map(({ declaration }) => declaration.schedule)
-    const schedules = [...(options.schedules ?? []), ...declared]
+    const schedules = [...(options.schedules ?? []), ...this.#schedules]
     this.#worker = this.createWorker({ options: { ...options, schedules }, queues })
     await this.#worker.start()
   }
@@ -181,7 +183,7 @@ export class PgqConnection
   readonly #takers: { readonly [Kind in AnyFound['kind']]: (found: Found<Kind>) => void } = {
     handler: (found) => this.#addHandler(found),
     listener: (found) => this.#addListener(found),
-    schedule: (found) => void this.#schedules.push(found),
+    schedule: (found) => void this.#found.push(found),
   }
 
   #take(found: AnyFound): void {
@@ -224,20 +226,6 @@ export class PgqConnection
     const listen = (what: PgqEvents[typeof event]): unknown =>
       queue === undefined || isAbout(what, queue) ? instance[method]?.(what) : undefined
     this.#offs.push(this.pgq.events.on(event, listen))
-  }
-
-  /** Jobs that nobody in the application handles would wait, without a word. */
-  #requireScheduledHandlers(): void {
-    const found = this.#schedules.find(
-      ({ declaration }) => !this.#handlers.has(declaration.schedule.queue.name),
-    )
-    if (!found) return
-    const { name } = found.declaration.schedule.queue
-    throw new PgqError(
-      'INVALID_OPTION',
-      `${place(found)} has a @Schedule for queue ${JSON.stringify(name)}, which has no handler on ${this.#title}: put it beside the @Processor or ` +
-        '@Process of that queue; for a queue that another application handles, call pgq.schedules.upsert',
-    )
   }
 
   /** What this process is to work on: what it was told, or else what `forFeature` says. */

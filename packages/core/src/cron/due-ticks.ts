@@ -4,7 +4,7 @@ import type { NextTick } from './rule.ts'
 export type Missed = 'skip' | 'once' | { readonly fill: number }
 
 /** How late a tick may be and still be on time, in ms: a change of the leader takes seconds and must cost no tick. */
-export const ON_TIME_MS = 60_000
+const ON_TIME_MS = 60_000
 /** The shortest stretch of time in which older ticks are looked for, in ms. */
 const FIRST_SPAN_MS = 60_000
 

@@ -201,9 +201,9 @@ function checkedRule(given: ScheduleRule): Rule {
   return rule
 }
 
-function refuse(all: object, option: string, isAllowed: boolean, with_: string): void {
+function refuse(all: object, option: string, isAllowed: boolean, partner: string): void {
   if (isAllowed || (all as Record<string, unknown>)[option] === undefined) return
-  throw new PgqError('INVALID_SCHEDULE', `${option} goes together with ${with_} only`)
+  throw new PgqError('INVALID_SCHEDULE', `${option} goes together with ${partner} only`)
 }
 
 function missedOption(missed: unknown): Missed {

@@ -83,14 +83,14 @@ export class WorkerLife {
     this.#deps = deps
     this.#handlers = handlers
     this.#settings = settings
-    const { events, tables } = deps
-    const { leaseMs, maxBlockedMs } = settings
+    const { events, tables, maxPayloadBytes } = deps
+    const { leaseMs, maxBlockedMs, schedules } = settings
     const workerId = (): string => this.workerId
     this.#control = this.#open(2)
     this.#pulse = this.#open(1, leaseMs / 3)
     this.#jobs = new JobStore(tables)
     this.#workers = new WorkerStore(tables)
-    this.#schedules = new ScheduleDeclaration(tables, settings.schedules, deps.maxPayloadBytes)
+    this.#schedules = new ScheduleDeclaration(tables, schedules, maxPayloadBytes)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
     this.#settler = new Settler({
       ...shared,
@@ -161,8 +161,8 @@ export class WorkerLife {
     this.#runner.giveBack(this.#runner.drain())
     await this.#endRunning()
     if (!(await within(this.#settler.idle()))) this.#settler.abandon()
-    const parts = [this.#maintenance, this.#heartbeat, this.#listener].filter((part) => part !== undefined)
-    await within(Promise.all(parts.map((part) => part.stop())))
+    const parts = [this.#maintenance, this.#heartbeat, this.#listener]
+    await within(Promise.all(parts.map((part) => part?.stop())))
     // Jobs that are still in its name, because nothing could be written, are rescued when the lease has run out.
     await within(this.#workers.remove(this.#control, this.workerId))
     await this.#close()
