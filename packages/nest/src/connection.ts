@@ -24,6 +24,7 @@ import { FeatureQueues } from './feature-queues.ts'
 import { callOf } from './job-call.ts'
 import { afterBootstrap, beforeDestroy } from './lifecycle.ts'
 import { isPerJob } from './nest-container.ts'
+import { isAbout } from './on-job-event.ts'
 import type { ConnectionSettings } from './pgq-module-options.ts'
 import { handlersFor, type WorkerSettings } from './worker-settings.ts'
 
@@ -285,13 +286,6 @@ function connectionUnknown(what: string, connections: readonly PgqConnection[]):
 
 function place({ name, module }: AnyFound): string {
   return `${name} in ${module.name}`
-}
-
-/** Events are about one job, about jobs that were enqueued to one queue, or about jobs of several. */
-function isAbout(event: PgqEvents[keyof PgqEvents], { name }: AnyQueue): boolean {
-  if ('job' in event) return event.job.queue === name
-  if ('jobs' in event && Array.isArray(event.jobs)) return event.jobs.some((job) => job.queue === name)
-  return 'queue' in event && event.queue === name
 }
 
 function handlerMissing(queue: string, title: string): PgqError {

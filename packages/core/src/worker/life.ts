@@ -141,7 +141,6 @@ export class WorkerLife {
       await checkSchema(this.#control, this.#deps.tables)
       await this.#schedules.prepare()
       await this.#register()
-      await this.#schedules.declare(this.#control, this.workerId)
     } catch (error) {
       await this.#close()
       throw error
@@ -161,8 +160,8 @@ export class WorkerLife {
     this.#runner.giveBack(this.#runner.drain())
     await this.#endRunning()
     if (!(await within(this.#settler.idle()))) this.#settler.abandon()
-    const parts = [this.#maintenance, this.#heartbeat, this.#listener]
-    await within(Promise.all(parts.map((part) => part?.stop())))
+    const parts = [this.#maintenance, this.#heartbeat, this.#listener].filter((part) => part !== undefined)
+    await within(Promise.all(parts.map((part) => part.stop())))
     // Jobs that are still in its name, because nothing could be written, are rescued when the lease has run out.
     await within(this.#workers.remove(this.#control, this.workerId))
     await this.#close()
@@ -243,6 +242,7 @@ export class WorkerLife {
       ),
       leaseMs: this.#settings.leaseMs,
     })
+    await this.#schedules.declare(this.#control, this.workerId)
   }
 
   /** A worker that finds work wherever it looks needs no notifications, and producers need not pay for them. */
@@ -282,7 +282,6 @@ export class WorkerLife {
     const abortedJobs = this.#runner.abort(leaseLost(), (attempt) => attempt.workerId === old)
     this.workerId = next
     await this.#register()
-    await this.#schedules.declare(this.#control, next)
     this.#deps.events.emit('worker.lost', { workerId: old, newWorkerId: next, abortedJobs })
   }
 
