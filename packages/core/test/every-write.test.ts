@@ -38,7 +38,9 @@ test.each<[string, (queue: FreshQueue) => Promise<unknown>]>([
   const { pgq, schema, sql } = queue
   await pgq.enqueue(mail, 'waiting', { uniqueKey: 'held' })
   await pgq.enqueueMany(mail, ['one', 'two'])
-  await sql(`UPDATE ${schema}.jobs SET status = 'dead', completed_at = now() WHERE payload IN ('"one"', '"two"')`)
+  await sql(
+    `UPDATE ${schema}.jobs SET status = 'dead', completed_at = now() WHERE payload IN ('"one"', '"two"')`,
+  )
   const accidents = await watchWrites(queue)
   const before = await contents(queue)
   let at = 0

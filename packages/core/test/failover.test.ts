@@ -63,6 +63,7 @@ test('of several hosts the one that takes writes is found, wherever it stands in
     const { id } = await pgq.enqueue(mail, 1)
     await until('it is done', () => completed.some(({ job }) => job.id === id))
     await until('it listens', () => connected.length === 1)
+    expect(await pgq.get(id)).toMatchObject({ status: 'completed', result: 'sent' })
   }
 })
 

@@ -49,6 +49,7 @@ export function clientOfHosts(hosts: readonly string[]): typeof pg.Client {
     override connect(callback?: Connected): Promise<pg.Client> | void {
       const connected = this.#connectToPrimary()
       if (!callback) return connected
+      // oxlint-disable-next-line promise/no-callback-in-promise -- this is how a pool connects
       connected.then((client) => callback(null, client), callback)
     }
 
