@@ -22,11 +22,15 @@ export type { JobOptions } from './job/new-job.ts'
 export type { Queryable, Transaction } from './store/queryable.ts'
 
 // Process
+export { type ChunkContext, type ChunkMember, type ChunkOptions, handleChunk } from './worker/handle-chunk.ts'
+export type { Marked } from './worker/chunk.ts'
 export {
+  type ChunkRunner,
   type Handler,
   handle,
   type HandlerOptions,
   type JobContext,
+  type OpenChunk,
   type TransactionalJobContext,
 } from './worker/handler.ts'
 export type { Worker, WorkerStatus } from './worker/worker.ts'
@@ -45,7 +49,10 @@ export {
 
 // Look and act
 export type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
+export type { CancelOptions } from './client/controller.ts'
 export type { JobPage } from './client/inspector.ts'
+export type { Explanation, Reason, ReasonCode } from './client/explanation.ts'
+export type { WorkerReport } from './store/fleet-reader.ts'
 export type { Backlog, JobCount } from './store/job-reader.ts'
 export type { WatchOptions } from './client/watcher.ts'
 export { hasEnded, JOB_STATUSES, type JobStatus } from './job/status.ts'

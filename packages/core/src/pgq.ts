@@ -1,7 +1,8 @@
-import { Controller } from './client/controller.ts'
+import { type CancelOptions, Controller } from './client/controller.ts'
 import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
+import type { Explanation } from './client/explanation.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Watcher, type WatchOptions } from './client/watcher.ts'
@@ -20,6 +21,7 @@ import type { Database } from './store/database.ts'
 import { AnswerStore } from './store/answer-store.ts'
 import { guardTransaction } from './store/guarded-transaction.ts'
 import { HistoryStore } from './store/history-store.ts'
+import type { WorkerReport } from './store/fleet-reader.ts'
 import type { Backlog, JobCount } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import { openPool } from './store/pg-connection.ts'
@@ -187,6 +189,22 @@ export class Pgq {
     return this.#call(() => this.#inspector.backlog(options))
   }
 
+  /** The workers that there are, on whatever machine, and how many jobs of which queues each has in hand. */
+  workers(): Promise<WorkerReport[]> {
+    return this.#call(() => this.#inspector.workers())
+  }
+
+  /**
+   * Says why a job stands where it does: why it does not run, or where it runs, or how it has ended. Null when there is none with that
+   * id. It costs a few index probes, whatever the backlog.
+   * @throws PgqError INVALID_ID
+   * @example
+   * for (const { code, message } of (await pgq.explain(id))?.reasons ?? []) console.log(code, message)
+   */
+  explain(id: string): Promise<Explanation | null> {
+    return this.#call(() => this.#inspector.explain(id))
+  }
+
   /**
    * Follows a job: yields it as it is, and again when it has changed, and ends after it has been completed, has died or was
    * cancelled, or when there is none with that id. Changes that follow each other fast may be shown as one.
@@ -199,9 +217,13 @@ export class Pgq {
     return this.#watcher.watch(id, options)
   }
 
-  /** Stops jobs for good, waiting or running; a running handler's signal aborts. Returns how many were stopped. */
-  cancel(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.cancel(target))
+  /**
+   * Stops jobs for good, waiting or running. Wherever one runs its signal aborts within a second, and nothing that it still
+   * writes about the job is accepted. Returns how many were stopped.
+   * @throws PgqError INVALID_ID, INVALID_OPTION
+   */
+  cancel(target: JobTarget, options: CancelOptions = {}): Promise<number> {
+    return this.#call(async () => this.#controller.cancel(target, options))
   }
 
   /** Makes waiting jobs due now, and starts dead and cancelled ones again with all their attempts. Returns how many. */

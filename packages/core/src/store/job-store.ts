@@ -1,6 +1,7 @@
 import type { ClaimedJob, Metadata } from '../job/job.ts'
 import type { JobStatus } from '../job/status.ts'
 import { type ClaimParams, type ClaimRow, claimJobs } from '../sql/claim-jobs.ts'
+import { CANCELLED } from '../sql/control-jobs.ts'
 import { findOutcomes } from '../sql/find-outcomes.ts'
 import { type Claim, lostClaims } from '../sql/held-claims.ts'
 import { storeProgress } from '../sql/progress.ts'
@@ -29,6 +30,15 @@ export interface WaitingChange extends Claim {
 
 /** A claim as it was made: which attempt it was for, and when, by the clock of the database. */
 export type MadeClaim = Pick<ClaimedJob, 'id' | 'fence' | 'attempt' | 'startedAtMs'>
+
+/** A claim that no longer stands. */
+export interface LostClaim {
+  readonly id: string
+  readonly fence: number
+  readonly cancelled: boolean
+  /** Why it was cancelled, if it was and somebody has said. */
+  readonly reason: string | null
+}
 
 /** The statements of a job's life between claim and settle. Settles return the ids whose claim still stood. */
 export class JobStore {
@@ -99,10 +109,13 @@ export class JobStore {
     return new Map(rows.map((row) => [row.id, row.status as JobStatus]))
   }
 
-  /** Of the given claims, those that no longer stand, and whether the job was cancelled. */
-  async findLost(session: Session, claims: readonly Claim[]): Promise<{ id: string; cancelled: boolean }[]> {
+  /** Of the given claims, those that no longer stand, and whether the job was cancelled and why. */
+  async findLost(session: Session, claims: readonly Claim[]): Promise<LostClaim[]> {
     const rows = await session.run(this.#statements.lost, claims)
-    return rows.map((row) => ({ id: row.id, cancelled: row.status === 'cancelled' }))
+    return rows.map((row) => {
+      const cancelled = row.status === 'cancelled'
+      return { id: row.id, fence: Number(row.fence), cancelled, reason: cancelled && row.error !== CANCELLED ? row.error : null }
+    })
   }
 
   /** Returns whether the claim still stood. */
