@@ -11,13 +11,27 @@ export type Reason = { readonly message: string } & (
       readonly maxAttempts: number
       readonly error: string | null
     }
-  | { readonly code: 'queue_paused'; readonly since: Date }
+  | { readonly code: 'queue_paused'; readonly since: Date; readonly reason: string | null }
+  | /** A handler has asked for a pause. Without `group`, for the whole queue, as in what follows. */ {
+      readonly code: 'held_back'
+      readonly until: Date
+      readonly group: string | null
+    }
+  | { readonly code: 'rate_limited'; readonly until: Date; readonly group: string | null }
+  | /** As many jobs are running as may. */ {
+      readonly code: 'at_limit'
+      readonly group: string | null
+      readonly limit: number
+      readonly running: number
+      /** The ids of the running jobs that hold the limit, 20 at the most. */
+      readonly heldBy: readonly string[]
+    }
   | /** Nobody has a handler for its queue. */ { readonly code: 'no_worker' }
   | /** Those that have one have not renewed their leases. */ {
       readonly code: 'workers_late'
       readonly workers: readonly { readonly id: string; readonly name: string; readonly leaseUntil: Date }[]
     }
-  | /** Others of its queue are more urgent, or have been due longer. */ {
+  | /** Others of its queue, or of its group, are more urgent, or have been due longer. */ {
       readonly code: 'behind_others'
       readonly jobs: number
       /** There are more than `jobs`: counting ends there. */
@@ -70,6 +84,9 @@ const KNOWN: ReadonlySet<string> = new Set([
   'not_due',
   'retry_later',
   'queue_paused',
+  'held_back',
+  'rate_limited',
+  'at_limit',
   'no_worker',
   'workers_late',
   'behind_others',

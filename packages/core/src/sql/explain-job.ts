@@ -4,10 +4,45 @@ import type { Tables } from './statement.ts'
 /** Counting those that go before a job ends here. */
 const MOST_COUNTED = 1_000
 
+/** So many of the jobs that hold a limit are named. */
+const MOST_HOLDERS = 20
+
+/**
+ * Counts the due jobs that a claim would take before `job`, up to a limit, along one of the claim indexes. It steps from one
+ * priority to the next, as the claim does: a million more urgent jobs that are not due yet are not walked.
+ */
+const countAhead = (t: Tables, group: string): string => `
+      WITH RECURSIVE level (priority) AS (
+        ( SELECT other.priority FROM ${t.waiting} AS other
+          WHERE other.queue_name = job.queue_name AND ${group} AND other.priority < job.priority
+          ORDER BY other.priority LIMIT 1 )
+        UNION ALL
+        SELECT ( SELECT other.priority FROM ${t.waiting} AS other
+                 WHERE other.queue_name = job.queue_name AND ${group} AND other.priority > level.priority AND other.priority < job.priority
+                 ORDER BY other.priority LIMIT 1 )
+        FROM level WHERE level.priority IS NOT NULL
+      )
+      SELECT count(*) INTO ahead FROM (
+        SELECT FROM (SELECT level.priority FROM level WHERE level.priority IS NOT NULL UNION ALL SELECT job.priority) AS one (priority)
+        CROSS JOIN LATERAL (
+          SELECT FROM ${t.waiting} AS other
+          WHERE other.queue_name = job.queue_name AND ${group} AND other.priority = one.priority AND other.scheduled_for <= instant
+            AND (other.priority < job.priority OR (other.scheduled_for, other.id) < (job.scheduled_for, job.id))
+          ORDER BY other.scheduled_for, other.id
+          LIMIT ${MOST_COUNTED + 1}
+        ) AS due
+        LIMIT ${MOST_COUNTED + 1}
+      ) AS before`
+
+/** The running jobs of the queue that count against a limit, the oldest ids first: few, and indexed. */
+const holders = (t: Tables, whose: string): string => `
+      SELECT coalesce(array_agg(other.id ORDER BY other.id), '{}') INTO held
+      FROM ${t.processing} AS other
+      WHERE other.queue_name = job.queue_name AND other.limited AND ${whose}`
+
 /**
  * The body of `explain`: looks for the job by its id in one partition after another, and says what it finds. A waiting job gets
- * a row for everything in its way. Who goes before it is counted along the claim index and up to a limit: two ranges of it,
- * the more urgent ones and those of the same priority that have been due longer, each from its start.
+ * a row for everything in its way.
  */
 export const explainText = (t: Tables): string => `
 #variable_conflict use_column
@@ -15,9 +50,11 @@ DECLARE
   instant timestamptz := clock_timestamp();
   job     record;
   worker  record;
-  paused  timestamptz;
+  rule    record;
+  pace    record;
+  whose   text;
+  held    uuid[];
   alive   bigint;
-  slots   bigint;
   busy    bigint;
   ahead   bigint;
   clear   boolean := true;
@@ -33,13 +70,49 @@ BEGIN
       RETURN QUERY SELECT 'not_due', format('it is not due before %s', job.scheduled_for), jsonb_build_object('until', ${epochMs('job.scheduled_for')});
     END IF;
 
-    SELECT queue.paused_at INTO paused FROM ${t.queues} AS queue WHERE queue.name = job.queue_name;
-    IF paused IS NOT NULL THEN
+    SELECT queue.* INTO rule FROM ${t.queues} AS queue WHERE queue.name = job.queue_name;
+    IF rule.paused_at IS NOT NULL THEN
       clear := false;
-      RETURN QUERY SELECT 'queue_paused', format('queue %s is paused since %s', job.queue_name, paused), jsonb_build_object('since', ${epochMs('paused')});
+      RETURN QUERY SELECT 'queue_paused', format('queue %s is paused since %s%s', job.queue_name, rule.paused_at, ': ' || rule.paused_reason),
+        jsonb_build_object('since', ${epochMs('rule.paused_at')}, 'reason', rule.paused_reason);
     END IF;
 
-    SELECT count(*), sum(known.concurrency) INTO alive, slots FROM ${t.workers} AS known
+    FOR pace IN
+      SELECT rate.* FROM ${t.rates} AS rate
+      WHERE rate.queue_name = job.queue_name AND rate.group_key IN ('', job.group_key)
+      ORDER BY rate.group_key
+    LOOP
+      whose := CASE WHEN pace.group_key = '' THEN format('queue %s', job.queue_name) ELSE format('group %s', pace.group_key) END;
+      IF pace.blocked_until > instant THEN
+        clear := false;
+        RETURN QUERY SELECT 'held_back', format('a handler has held back %s until %s', whose, pace.blocked_until),
+          jsonb_build_object('until', ${epochMs('pace.blocked_until')}, 'group', nullif(pace.group_key, ''));
+      END IF;
+      IF pace.available_at > instant AND (CASE WHEN pace.group_key = '' THEN rule.rate_limit ELSE rule.group_rate_limit END) IS NOT NULL THEN
+        clear := false;
+        RETURN QUERY SELECT 'rate_limited', format('the rate of %s is used up until %s', whose, pace.available_at),
+          jsonb_build_object('until', ${epochMs('pace.available_at')}, 'group', nullif(pace.group_key, ''));
+      END IF;
+    END LOOP;
+
+    IF rule.concurrency_limit IS NOT NULL THEN
+      ${holders(t, 'true')};
+      IF cardinality(held) >= rule.concurrency_limit THEN
+        clear := false;
+        RETURN QUERY SELECT 'at_limit', format('queue %s is at its limit: %s of %s jobs are running', job.queue_name, cardinality(held), rule.concurrency_limit),
+          jsonb_build_object('limit', rule.concurrency_limit, 'running', cardinality(held), 'group', NULL, 'heldBy', to_jsonb(held[1:${MOST_HOLDERS}]));
+      END IF;
+    END IF;
+    IF rule.group_concurrency_limit IS NOT NULL AND job.group_key IS NOT NULL THEN
+      ${holders(t, 'other.group_key = job.group_key')};
+      IF cardinality(held) >= rule.group_concurrency_limit THEN
+        clear := false;
+        RETURN QUERY SELECT 'at_limit', format('group %s is at its limit: %s of %s jobs are running', job.group_key, cardinality(held), rule.group_concurrency_limit),
+          jsonb_build_object('limit', rule.group_concurrency_limit, 'running', cardinality(held), 'group', job.group_key, 'heldBy', to_jsonb(held[1:${MOST_HOLDERS}]));
+      END IF;
+    END IF;
+
+    SELECT count(*) INTO alive FROM ${t.workers} AS known
     WHERE known.lost_at IS NULL AND known.lease_until >= instant AND job.queue_name = ANY (known.queues);
     IF alive = 0 THEN
       clear := false;
@@ -53,26 +126,15 @@ BEGIN
       WHERE known.lost_at IS NULL AND job.queue_name = ANY (known.queues);
     END IF;
 
-    SELECT count(*) INTO ahead FROM (
-      SELECT FROM (
-        SELECT other.id FROM ${t.waiting} AS other
-        WHERE other.queue_name = job.queue_name AND other.priority < job.priority AND other.scheduled_for <= instant
-        ORDER BY other.queue_name, other.priority, other.scheduled_for, other.id
-        LIMIT ${MOST_COUNTED + 1}
-      ) AS urgent
-      UNION ALL
-      SELECT FROM (
-        SELECT other.id FROM ${t.waiting} AS other
-        WHERE other.queue_name = job.queue_name AND other.priority = job.priority
-          AND (other.scheduled_for, other.id) < (least(job.scheduled_for, instant), job.id)
-        ORDER BY other.queue_name, other.priority, other.scheduled_for, other.id
-        LIMIT ${MOST_COUNTED + 1}
-      ) AS longer
-    ) AS before;
+    IF job.group_key IS NULL THEN
+      ${countAhead(t, 'other.group_key IS NULL')};
+    ELSE
+      ${countAhead(t, 'other.group_key = job.group_key')};
+    END IF;
     IF ahead > 0 AND job.scheduled_for <= instant THEN
       clear := false;
       RETURN QUERY SELECT 'behind_others',
-        format('%s jobs of its queue that are due go before it', CASE WHEN ahead > ${MOST_COUNTED} THEN 'more than ${MOST_COUNTED}' ELSE ahead::text END),
+        format('%s jobs of its %s that are due go before it', CASE WHEN ahead > ${MOST_COUNTED} THEN 'more than ${MOST_COUNTED}' ELSE ahead::text END, CASE WHEN job.group_key IS NULL THEN 'queue' ELSE 'group' END),
         jsonb_build_object('jobs', least(ahead, ${MOST_COUNTED}), 'isMore', ahead > ${MOST_COUNTED});
     END IF;
 

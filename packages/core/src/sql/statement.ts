@@ -30,6 +30,7 @@ export interface Tables {
   readonly workers: string
   readonly leader: string
   readonly queues: string
+  readonly rates: string
   readonly schedules: string
   readonly uniqueKeys: string
   readonly idempotencyKeys: string
@@ -53,6 +54,7 @@ export function tablesIn(name: string): Tables {
     workers: `${schema}.workers`,
     leader: `${schema}.leader`,
     queues: `${schema}.queues`,
+    rates: `${schema}.rates`,
     schedules: `${schema}.schedules`,
     uniqueKeys: `${schema}.unique_keys`,
     idempotencyKeys: `${schema}.idempotency_keys`,
@@ -69,3 +71,7 @@ export const quoteLiteral = (text: string): string => {
   const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`
   return text.includes('\\') ? ` E${quoted}` : quoted
 }
+
+/** The key of the advisory lock that every claim shares until it is committed: 64 bits, from the schema's channel. */
+export const claimsLock = ({ channel }: Tables): string =>
+  BigInt.asIntN(64, BigInt(`0x${channel.slice(-16)}`)).toString()
