@@ -3,6 +3,7 @@ import { enqueueFunctions } from './0002-enqueue.ts'
 import { handWrittenChanges } from './0003-hand-written-changes.ts'
 import { idempotencyKeys } from './0004-idempotency-keys.ts'
 import { hotStatements } from './0005-hot-statements.ts'
+import { schedules } from './0006-schedules.ts'
 import { limits } from './0006-limits.ts'
 import { explain } from './0009-explain.ts'
 import type { Migration } from './migration.ts'
@@ -14,6 +15,7 @@ export const MIGRATIONS: readonly Migration[] = [
   handWrittenChanges,
   idempotencyKeys,
   hotStatements,
+  schedules,
   limits,
   explain,
 ]

@@ -32,6 +32,7 @@ export interface Tables {
   readonly queues: string
   readonly rates: string
   readonly schedules: string
+  readonly scheduleDeclarations: string
   readonly uniqueKeys: string
   readonly idempotencyKeys: string
   readonly migrations: string
@@ -56,6 +57,7 @@ export function tablesIn(name: string): Tables {
     queues: `${schema}.queues`,
     rates: `${schema}.rates`,
     schedules: `${schema}.schedules`,
+    scheduleDeclarations: `${schema}.schedule_declarations`,
     uniqueKeys: `${schema}.unique_keys`,
     idempotencyKeys: `${schema}.idempotency_keys`,
     migrations: `${schema}.migrations`,
