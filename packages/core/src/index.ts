@@ -12,6 +12,7 @@ export {
   type QueueOptions,
   type ResultOf,
 } from './job/queue.ts'
+export type { Limits, QueueLimits, Rate } from './job/limits.ts'
 export { type Schema, type } from './job/schema.ts'
 export { type Duration, durationMs, type DurationUnit } from './runtime/duration.ts'
 
@@ -32,7 +33,7 @@ export {
 export type { Worker, WorkerStatus } from './worker/worker.ts'
 export type { WorkerOptions } from './worker/worker-options.ts'
 export type { AttemptError, Job, JobOf, JobRecord, Json, Metadata } from './job/job.ts'
-export { CancelJob, DeadJob, RetryJob, SnoozeJob } from './job/endings.ts'
+export { CancelJob, DeadJob, RateLimitJob, RetryJob, SnoozeJob } from './job/endings.ts'
 export {
   type Backoff,
   type BackoffFunction,
@@ -45,6 +46,7 @@ export {
 
 // Look and act
 export type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
+export type { HoldOptions } from './client/queue-control.ts'
 export type { JobPage } from './client/inspector.ts'
 export type { Backlog, JobCount } from './store/job-reader.ts'
 export type { WatchOptions } from './client/watcher.ts'

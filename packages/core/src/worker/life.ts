@@ -11,6 +11,7 @@ import { JobStore } from '../store/job-store.ts'
 import { checkSchema } from '../store/migrator.ts'
 import { type ConnectionConfig, openClient, openPool } from '../store/pg-connection.ts'
 import { PgDatabase } from '../store/pg-database.ts'
+import { QueueStore } from '../store/queue-store.ts'
 import { WorkerStore } from '../store/worker-store.ts'
 import { jobCancelled, leaseLost, workerStopping } from './abort-reasons.ts'
 import type { Attempt } from './attempt.ts'
@@ -67,6 +68,7 @@ export class WorkerLife {
   readonly #pulse: Database
   readonly #jobs: JobStore
   readonly #workers: WorkerStore
+  readonly #queueStore: QueueStore
   readonly #settler: Settler
   readonly #runner: Runner
   readonly #claimer: Claimer
@@ -87,6 +89,7 @@ export class WorkerLife {
     this.#pulse = this.#open(1, leaseMs / 3)
     this.#jobs = new JobStore(tables)
     this.#workers = new WorkerStore(tables)
+    this.#queueStore = new QueueStore(tables)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
     this.#settler = new Settler({
       ...shared,
@@ -95,6 +98,7 @@ export class WorkerLife {
     })
     this.#runner = new Runner({
       ...shared,
+      queues: this.#queueStore,
       handlers,
       concurrency: settings.concurrency,
       settler: this.#settler,
@@ -135,6 +139,7 @@ export class WorkerLife {
   async begin(): Promise<void> {
     try {
       await checkSchema(this.#control, this.#deps.tables)
+      await this.#declareLimits()
       await this.#register()
     } catch (error) {
       await this.#close()
@@ -222,6 +227,12 @@ export class WorkerLife {
   #onSettled(): void {
     if (this.#runner.isolating) this.#runner.startAll()
     this.#claimer.wakeIfFull()
+  }
+
+  /** Before anything is claimed, so that a limit that comes with a version holds for all that this version claims. */
+  async #declareLimits(): Promise<void> {
+    for (const { queue } of this.#handlers)
+      if (queue.limits) await this.#queueStore.declareLimits(this.#control, queue.name, queue.limits)
   }
 
   async #register(): Promise<void> {
