@@ -6,10 +6,12 @@ import type { Explanation } from './client/explanation.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Schedules } from './client/schedules.ts'
+import { type HoldOptions, QueueControl } from './client/queue-control.ts'
 import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
 import type { JobRecord } from './job/job.ts'
+import type { QueueLimits } from './job/limits.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
 import type { JobStatus } from './job/status.ts'
 import { Historian } from './maintenance/historian.ts'
@@ -30,6 +32,7 @@ import { openPool } from './store/pg-connection.ts'
 import { PgDatabase } from './store/pg-database.ts'
 import { ScheduleStore } from './store/schedule-store.ts'
 import type { Transaction } from './store/queryable.ts'
+import { QueueStore } from './store/queue-store.ts'
 import { WorkerStore } from './store/worker-store.ts'
 import type { Handler } from './worker/handler.ts'
 import type { MaintenanceDeps, WorkerDeps } from './worker/life.ts'
@@ -61,6 +64,7 @@ export class Pgq {
   readonly #enqueuer: Enqueuer
   readonly #inspector: Inspector
   readonly #controller: Controller
+  readonly #queues: QueueControl
   readonly #idempotency: Idempotency
   readonly #watcher: Watcher
   readonly #workers = new Set<Worker>()
@@ -82,6 +86,7 @@ export class Pgq {
     this.#enqueuer = new Enqueuer({ ...shared, maxPayloadBytes })
     this.#inspector = new Inspector(shared)
     this.#controller = new Controller(shared)
+    this.#queues = new QueueControl(shared)
     this.#idempotency = new Idempotency(shared)
     this.#watcher = new Watcher(shared)
     this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#call(work) })
@@ -242,6 +247,37 @@ export class Pgq {
     return this.#call(() => this.#controller.redrive(target))
   }
 
+  /**
+   * Pauses a queue for all workers, durably: once this resolves nothing of it is claimed until it is resumed. Running jobs go
+   * on. Returns whether it was not paused before.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  pause(queue: AnyQueue | string, options: { readonly reason?: string } = {}): Promise<boolean> {
+    return this.#call(() => this.#queues.pause(queue, options))
+  }
+
+  /** Resumes a paused queue and wakes idle workers. Returns whether it was paused. */
+  resume(queue: AnyQueue | string): Promise<boolean> {
+    return this.#call(() => this.#queues.resume(queue))
+  }
+
+  /**
+   * Changes the limits of a queue for all workers, in place of those that it has. They stay until they are changed again, or
+   * until a worker starts whose definition declares others than were declared last. `{}` lifts them all.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  setLimits(queue: AnyQueue | string, limits: QueueLimits): Promise<void> {
+    return this.#call(() => this.#queues.setLimits(queue, limits))
+  }
+
+  /**
+   * Claims nothing of a queue, or of one of its groups, for a while: `holdBack(mails, { group: 'acme', for: '30s' })`.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  holdBack(queue: AnyQueue | string, options: HoldOptions): Promise<void> {
+    return this.#call(() => this.#queues.holdBack(queue, options))
+  }
+
   /** Deletes jobs that are not running. Returns how many. */
   delete(target: JobTarget): Promise<number> {
     return this.#call(() => this.#controller.delete(target))
@@ -308,6 +344,7 @@ export class Pgq {
       events,
       store: new HistoryStore(this.#tables),
       answers: new AnswerStore(this.#tables),
+      queues: new QueueStore(this.#tables),
       retention: this.#settings.retention,
     })
     const schedules = new ScheduleStore(this.#tables)

@@ -262,7 +262,7 @@ BEGIN
     WHERE job.ctid = ANY (ARRAY(SELECT tid FROM locked))
     RETURNING job.*
   )
-  ${moveInto(t.processing, 'removed', { ...CLAIMED, limited: 'is_counted' })}
+  ${moveInto(t.processing, 'removed', { ...CLAIMED, started_at: 'instant', limited: 'is_counted' })}
   RETURNING ${claimedColumns};
 
   -- What was chosen is paid for, also the job that somebody else has changed at this moment.

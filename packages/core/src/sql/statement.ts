@@ -74,6 +74,5 @@ export const quoteLiteral = (text: string): string => {
   return text.includes('\\') ? ` E${quoted}` : quoted
 }
 
-/** The key of the advisory lock that every claim shares until it is committed: 64 bits, from the schema's channel. */
-export const claimsLock = ({ channel }: Tables): string =>
-  BigInt.asIntN(64, BigInt(`0x${channel.slice(-16)}`)).toString()
+/** The key of the advisory lock that every claim shares until it is committed. */
+export const claimsLock = ({ channel }: Tables): string => `hashtextextended('claims of ${channel}', 0)`

@@ -25,6 +25,8 @@ export class Lane {
   readonly #size: number
   /** Whether the last claim found fewer jobs than it wanted: more are told of, or found by the next poll. */
   isExhausted = false
+  /** Whether a limit kept jobs back: then none is held that does not start at once, since it would take a slot from others. */
+  isLimited = false
   readonly #waiting: ClaimedJob[] = []
   #next = 0
   #running = 0
@@ -157,7 +159,7 @@ export class Lane {
 
   /** How many jobs will start within PREFETCH_MS. Nothing is known before the first has ended, so nothing is held. */
   #prefetch(): number {
-    if (this.#msPerJob === undefined) return 0
+    if (this.#msPerJob === undefined || this.isLimited) return 0
     const sinceLastEnd = this.hasFreeSlot ? 0 : monotonicMs() - this.#lastEndMs
     const msPerJob = Math.max(this.#msPerJob, sinceLastEnd, 0.001)
     const fitting = Math.floor(PREFETCH_CHARACTERS / this.#payloadLength)

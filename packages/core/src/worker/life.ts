@@ -11,6 +11,7 @@ import { JobStore } from '../store/job-store.ts'
 import { checkSchema } from '../store/migrator.ts'
 import { type ConnectionConfig, openClient, openPool } from '../store/pg-connection.ts'
 import { PgDatabase } from '../store/pg-database.ts'
+import { QueueStore } from '../store/queue-store.ts'
 import { WorkerStore } from '../store/worker-store.ts'
 import { leaseLost, workerStopping } from './abort-reasons.ts'
 import { ClaimCheck } from './claim-check.ts'
@@ -68,6 +69,7 @@ export class WorkerLife {
   readonly #pulse: Database
   readonly #jobs: JobStore
   readonly #workers: WorkerStore
+  readonly #queueStore: QueueStore
   readonly #settler: Settler
   readonly #runner: Runner
   readonly #claimer: Claimer
@@ -91,6 +93,7 @@ export class WorkerLife {
     this.#jobs = new JobStore(tables)
     this.#workers = new WorkerStore(tables)
     this.#schedules = new ScheduleDeclaration(tables, schedules, maxPayloadBytes)
+    this.#queueStore = new QueueStore(tables)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
     this.#settler = new Settler({
       ...shared,
@@ -99,6 +102,7 @@ export class WorkerLife {
     })
     this.#runner = new Runner({
       ...shared,
+      queues: this.#queueStore,
       handlers,
       concurrency: settings.concurrency,
       settler: this.#settler,
@@ -149,6 +153,7 @@ export class WorkerLife {
     try {
       await checkSchema(this.#control, this.#deps.tables)
       await this.#schedules.prepare()
+      await this.#declareLimits()
       await this.#register()
     } catch (error) {
       await this.#close()
@@ -235,6 +240,12 @@ export class WorkerLife {
   #onSettled(): void {
     if (this.#runner.isolating) this.#runner.startAll()
     this.#claimer.wakeIfFull()
+  }
+
+  /** Before anything is claimed, so that a limit that comes with a version holds for all that this version claims. */
+  async #declareLimits(): Promise<void> {
+    for (const { queue } of this.#handlers)
+      if (queue.limits) await this.#queueStore.declareLimits(this.#control, queue.name, queue.limits)
   }
 
   async #register(): Promise<void> {

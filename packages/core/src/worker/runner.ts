@@ -1,11 +1,13 @@
 import type { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { endingOf } from '../job/endings.ts'
 import type { ClaimedJob } from '../job/job.ts'
 import { type AttemptResult, decideTransition, released, type Transition } from '../job/transition.ts'
 import { jittered, monotonicMs } from '../runtime/clock.ts'
 import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
+import type { QueueStore } from '../store/queue-store.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
 import { ChunkAlarms } from './chunk-alarms.ts'
 import { type ChunkRunDeps, runChunk } from './chunk-run.ts'
@@ -27,6 +29,7 @@ export interface RunnerDeps {
   /** Where transactional handlers get their transactions; opened on first use. */
   readonly transactions: () => Database
   readonly store: JobStore
+  readonly queues: QueueStore
   readonly settler: Settler
   readonly events: Events
   /** The id that claims are made under now. */
@@ -137,6 +140,11 @@ export class Runner {
     this.#chunkAlarms.set()
   }
 
+  /** Gives back what has not begun of a queue that is paused. */
+  pause(queue: string): void {
+    this.giveBack(this.lanes.get(queue)?.drain() ?? [])
+  }
+
   /** Removes all unstarted jobs. */
   drain(): ClaimedJob[] {
     const suspect = this.#suspect && !this.#suspect.attempt ? [this.#suspect.job] : []
@@ -242,7 +250,7 @@ export class Runner {
   async #process(attempt: Attempt, onEnded: () => void): Promise<void> {
     try {
       if (attempt.handler.transactional) await this.#runTransactional(attempt)
-      else this.#settle(attempt, await attempt.run())
+      else this.#settle(attempt, await this.#heeded(attempt, await attempt.run()))
     } catch (error) {
       this.#broke(attempt, error)
     } finally {
@@ -278,7 +286,22 @@ export class Runner {
       settler.tell({ job, transition: result.transition, durationMs: attempt.runningMs })
     else if (result.kind === 'lost') events.emit('job.lost', { job })
     else if (result.kind === 'unknown') settler.resolve(this.#settlement(attempt, result.transition))
-    else this.#settle(attempt, result)
+    else this.#settle(attempt, await this.#heeded(attempt, result))
+  }
+
+  /** Holds the group back when the handler was told to slow down. If that cannot be written, the job alone waits. */
+  async #heeded(attempt: Attempt, result: AttemptResult): Promise<AttemptResult> {
+    const ending = result.kind === 'threw' ? endingOf(result.error) : undefined
+    if (ending?.kind !== 'rate-limit') return result
+    const { queue, group } = attempt.job
+    try {
+      const held = ending.scope === 'queue' ? null : group
+      await this.#deps.queues.holdBack(this.#deps.database, queue, held, ending.delayMs)
+      return result
+    } catch (error) {
+      this.#deps.events.emit('error', { where: `holding back queue ${queue}`, error })
+      return { kind: 'interrupted', delayMs: ending.delayMs }
+    }
   }
 
   #settle(attempt: Attempt, result: AttemptResult): void {

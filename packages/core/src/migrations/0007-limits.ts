@@ -5,7 +5,7 @@ import { type Migration, functionBody } from './migration.ts'
 
 /** Pause, groups, and limits that hold across processes. */
 export const limits: Migration = {
-  id: 6,
+  id: 7,
   name: 'limits',
   breaking: true,
   up: (t) => [rates(t), claimLimited(t), pause(t), countRunning(t), whenChanged(t), holdBack(t)].join('\n'),

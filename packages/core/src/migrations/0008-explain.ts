@@ -5,7 +5,7 @@ import { type Migration, functionBody } from './migration.ts'
 
 /** What workers have in hand, and why a job stands where it does. */
 export const explain: Migration = {
-  id: 7,
+  id: 8,
   name: 'explain',
   breaking: false,
   up: (t) => [workerJobs(t), explainFunction(t)].join('\n'),
