@@ -1,6 +1,5 @@
 import type { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
-import { endingOf } from '../job/endings.ts'
 import type { ClaimedJob } from '../job/job.ts'
 import { type AttemptResult, decideTransition, released, type Transition } from '../job/transition.ts'
 import { jittered, monotonicMs } from '../runtime/clock.ts'
@@ -8,8 +7,10 @@ import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
 import type { QueueStore } from '../store/queue-store.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
+import { isSuspect } from './crash-suspect.ts'
 import { Forgiveness } from './forgiveness.ts'
 import type { Handler } from './handler.ts'
+import { heedRateLimit } from './heed-rate-limit.ts'
 import { Lane } from './lane.ts'
 import { ProgressWriters } from './progress-writers.ts'
 import type { Settlement } from './settlement.ts'
@@ -124,11 +125,6 @@ export class Runner {
     }
   }
 
-  /** Gives back what has not begun of a queue that is paused. */
-  pause(queue: string): void {
-    this.giveBack(this.lanes.get(queue)?.drain() ?? [])
-  }
-
   /** Removes all unstarted jobs. */
   drain(): ClaimedJob[] {
     const suspect = this.#suspect && !this.#suspect.attempt ? [this.#suspect.job] : []
@@ -191,7 +187,7 @@ export class Runner {
   async #process(lane: Lane, attempt: Attempt): Promise<void> {
     try {
       if (attempt.handler.transactional) await this.#runTransactional(attempt)
-      else this.#settle(attempt, await this.#heeded(attempt, await attempt.run()))
+      else this.#settle(attempt, await heedRateLimit(this.#deps, attempt.job, await attempt.run()))
     } catch (error) {
       this.#broke(attempt, error)
     } finally {
@@ -221,22 +217,7 @@ export class Runner {
       settler.tell({ job, transition: result.transition, durationMs: attempt.runningMs })
     else if (result.kind === 'lost') events.emit('job.lost', { job })
     else if (result.kind === 'unknown') settler.resolve(this.#settlement(attempt, result.transition))
-    else this.#settle(attempt, await this.#heeded(attempt, result))
-  }
-
-  /** Holds the group back when the handler was told to slow down. If that cannot be written, the job alone waits. */
-  async #heeded(attempt: Attempt, result: AttemptResult): Promise<AttemptResult> {
-    const ending = result.kind === 'threw' ? endingOf(result.error) : undefined
-    if (ending?.kind !== 'rate-limit') return result
-    const { queue, group } = attempt.job
-    try {
-      const held = ending.scope === 'queue' ? null : group
-      await this.#deps.queues.holdBack(this.#deps.database, queue, held, ending.delayMs)
-      return result
-    } catch (error) {
-      this.#deps.events.emit('error', { where: `holding back queue ${queue}`, error })
-      return { kind: 'interrupted', delayMs: ending.delayMs }
-    }
+    else this.#settle(attempt, await heedRateLimit(this.#deps, attempt.job, result))
   }
 
   #settle(attempt: Attempt, result: AttemptResult): void {
@@ -316,7 +297,3 @@ export class Runner {
     return this.#turns.flatMap((lane) => lane.drain())
   }
 }
-
-/** A job that was in hand at two crashes, or at one with its last attempt to come, is run alone: innocents survive it. */
-const isSuspect = (job: ClaimedJob): boolean =>
-  job.crashes >= 2 || (job.crashes === 1 && job.attempt >= job.maxAttempts)
