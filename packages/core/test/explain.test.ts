@@ -29,12 +29,19 @@ test('a job that waits is told everything that is in its way', async () => {
   const queue = defineQueue('waits')
   const scheduledFor = new Date('2050-01-01T00:00:00Z')
   const { id } = await pgq.enqueue(queue, null, { scheduledFor })
-  await sql(`INSERT INTO ${schema}.queues (name, paused_at, paused_reason) VALUES ('waits', now(), 'maintenance')`)
+  await sql(
+    `INSERT INTO ${schema}.queues (name, paused_at, paused_reason) VALUES ('waits', now(), 'maintenance')`,
+  )
   expect(await pgq.explain(id)).toEqual({
     state: 'waiting',
     reasons: [
       { code: 'not_due', message: expect.stringContaining('2050'), until: scheduledFor },
-      { code: 'queue_paused', message: expect.stringContaining('maintenance'), since: expect.any(Date), reason: 'maintenance' },
+      {
+        code: 'queue_paused',
+        message: expect.stringContaining('maintenance'),
+        since: expect.any(Date),
+        reason: 'maintenance',
+      },
       { code: 'no_worker', message: expect.stringContaining('waits') },
     ],
   })
@@ -106,7 +113,14 @@ test('from its first attempt to its end, a job says where it runs, when it runs 
   expect(await pgq.explain(id)).toMatchObject({
     state: 'running',
     reasons: [
-      { code: 'running', attempt: 1, workerId: worker.id, workerName: 'the worker', workerState: 'alive', since },
+      {
+        code: 'running',
+        attempt: 1,
+        workerId: worker.id,
+        workerName: 'the worker',
+        workerState: 'alive',
+        since,
+      },
     ],
   })
   goOn.open()
@@ -115,14 +129,21 @@ test('from its first attempt to its end, a job says where it runs, when it runs 
 
   const fails = await pgq.enqueue(queue, 'fails')
   await until('it failed', async () => (await codesOf(fails.id))[0] === 'retry_later')
-  expect(await reasonsOf(fails.id)).toMatchObject([{ attempts: 1, maxAttempts: 2, error: 'no luck', until: expect.any(Date) }])
+  expect(await reasonsOf(fails.id)).toMatchObject([
+    { attempts: 1, maxAttempts: 2, error: 'no luck', until: expect.any(Date) },
+  ])
   await pgq.cancel(fails.id, { reason: 'enough' })
   expect(await reasonsOf(fails.id)).toMatchObject([{ code: 'cancelled', reason: 'enough' }])
 
   const dies = await pgq.enqueue(queue, 'dies')
   await until('it is dead', async () => (await codesOf(dies.id))[0] === 'dead')
   expect(await reasonsOf(dies.id)).toMatchObject([
-    { code: 'dead', attempts: 1, error: 'no hope', errors: [{ attempt: 1, message: 'no hope', at: expect.any(String) }] },
+    {
+      code: 'dead',
+      attempts: 1,
+      error: 'no hope',
+      errors: [{ attempt: 1, message: 'no hope', at: expect.any(String) }],
+    },
   ])
 })
 
@@ -147,7 +168,10 @@ test('workers in other processes show what they have in hand, and go when they s
       { queue: 'fleet.b', jobs: 1 },
     ],
   })
-  const rows = await sql(`SELECT queue_name, jobs::int FROM ${schema}.worker_jobs WHERE pid = $1 ORDER BY 1`, [child.pid])
+  const rows = await sql(
+    `SELECT queue_name, jobs::int FROM ${schema}.worker_jobs WHERE pid = $1 ORDER BY 1`,
+    [child.pid],
+  )
   expect(rows).toEqual([
     { queue_name: 'fleet.a', jobs: 3 },
     { queue_name: 'fleet.b', jobs: 1 },

@@ -47,14 +47,19 @@ test('limits hold over several processes while some of them are killed, and each
   for (const victim of processes.slice(0, 2)) {
     await victim.said('step.sleep')
     const before = await completed()
-    await until('some more are done', async () => (await completed()) >= Math.min(before + 10, GROUPS * JOBS - 20))
+    await until(
+      'some more are done',
+      async () => (await completed()) >= Math.min(before + 10, GROUPS * JOBS - 20),
+    )
     victim.kill('SIGKILL')
     await victim.exited
     await start()
   }
   await until('all are done', async () => (await completed()) === GROUPS * JOBS, 40_000)
 
-  const audit = await sql(`SELECT job_id, group_key, change FROM ${schema}.claims_audit WHERE queue_name = 'strict' ORDER BY seq`)
+  const audit = await sql(
+    `SELECT job_id, group_key, change FROM ${schema}.claims_audit WHERE queue_name = 'strict' ORDER BY seq`,
+  )
   const running = new Map<string, number>()
   let all = 0
   let most = 0
@@ -78,7 +83,10 @@ test('a rate holds over several processes', async () => {
   await pgq.setLimits(queue, { rate: { limit: 50, per: '1s', burst: 3 } })
   const queues = [{ name: queue.name, concurrency: 8 }]
   await Promise.all([1, 2, 3].map(() => startWorkerProcess({ url: databaseUrl, schema, queues })))
-  await pgq.enqueueMany(queue, Array(100).fill({}))
+  await pgq.enqueueMany(
+    queue,
+    Array.from({ length: 100 }, () => ({})),
+  )
   const done = `SELECT count(*)::int AS n FROM ${schema}.jobs_completed WHERE queue_name = 'paced'`
   await until('all are done', async () => (await sql(done))[0].n === 100, 30_000)
   const [worst] = await sql(`

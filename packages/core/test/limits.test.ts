@@ -16,7 +16,8 @@ interface Tenant {
   readonly n: number
 }
 const byTenant = { group: ({ tenant }: Tenant) => tenant }
-const of = (tenant: string | null, count: number): Tenant[] => Array.from({ length: count }, (_, n) => ({ tenant, n }))
+const of = (tenant: string | null, count: number): Tenant[] =>
+  Array.from({ length: count }, (_, n) => ({ tenant, n }))
 
 /** Claims without a worker around it; returns whose jobs they were, in order, and what was said beside. */
 async function claim(queue: string, limit: number, lastGroup?: string) {
@@ -30,10 +31,19 @@ async function claim(queue: string, limit: number, lastGroup?: string) {
 }
 
 const settle = (claimed: readonly { id: string; fence: number }[]) =>
-  jobs.settleCompleted(session, claimed.map(({ id, fence }) => ({ id, fence, workerId, result: { json: null } })))
+  jobs.settleCompleted(
+    session,
+    claimed.map(({ id, fence }) => ({ id, fence, workerId, result: { json: null } })),
+  )
 
-async function start(queue: Queue<Tenant>, run: (payload: Tenant) => unknown, concurrency = 20): Promise<Worker> {
-  const worker = pgq.createWorker([handle(queue, async (job) => void (await run(job.payload)), { concurrency })])
+async function start(
+  queue: Queue<Tenant>,
+  run: (payload: Tenant) => unknown,
+  concurrency = 20,
+): Promise<Worker> {
+  const worker = pgq.createWorker([
+    handle(queue, async (job) => void (await run(job.payload)), { concurrency }),
+  ])
   await worker.start()
   return worker
 }
@@ -44,9 +54,14 @@ describe('groups', () => {
     const a = await pgq.enqueue(queue, { tenant: 'acme', n: 1 })
     const b = await pgq.enqueue(queue, { tenant: 'acme', n: 2 }, { group: 'beta gmbh', cost: 5 })
     const c = await pgq.enqueue(queue, { tenant: 'acme', n: 3 }, { group: null })
-    const [d] = await sql(`SELECT id FROM ${schema}.enqueue('named', '{}', group_key => 'from sql', cost => 0.5)`)
+    const [d] = await sql(
+      `SELECT id FROM ${schema}.enqueue('named', '{}', group_key => 'from sql', cost => 0.5)`,
+    )
     const ids = [a.id, b.id, c.id, d.id]
-    const rows = await sql(`SELECT group_key, cost FROM ${schema}.jobs WHERE id = ANY ($1) ORDER BY array_position($1, id)`, [ids])
+    const rows = await sql(
+      `SELECT group_key, cost FROM ${schema}.jobs WHERE id = ANY ($1) ORDER BY array_position($1, id)`,
+      [ids],
+    )
     expect(rows).toEqual([
       { group_key: 'acme', cost: 2 },
       { group_key: 'beta gmbh', cost: 5 },
@@ -55,10 +70,17 @@ describe('groups', () => {
     ])
     expect((await pgq.get(b.id))?.group).toBe('beta gmbh')
     const { claimed } = await claim('named', 10)
-    expect(claimed.map((job) => job.group).toSorted()).toEqual(['acme', 'beta gmbh', 'from sql', null])
+    expect(claimed.map((job) => job.group).toSorted(byName)).toEqual(['acme', 'beta gmbh', 'from sql', null])
     await jobs.settleWaiting(
       session,
-      claimed.map(({ id, fence }) => ({ id, fence, workerId, status: 'failed', delayMs: 0, error: { name: 'E', message: 'm' } })),
+      claimed.map(({ id, fence }) => ({
+        id,
+        fence,
+        workerId,
+        status: 'failed',
+        delayMs: 0,
+        error: { name: 'E', message: 'm' },
+      })),
     )
     expect((await pgq.get(b.id))?.group).toBe('beta gmbh')
   })
@@ -74,7 +96,16 @@ describe('groups', () => {
     await pgq.enqueueMany(queue, of('large', 2_000))
     await pgq.enqueueMany(queue, of('small', 3))
     await pgq.enqueueMany(queue, of(null, 2))
-    expect((await claim('turns', 8)).groups).toEqual(['large', 'small', null, 'large', 'small', null, 'large', 'small'])
+    expect((await claim('turns', 8)).groups).toEqual([
+      'large',
+      'small',
+      null,
+      'large',
+      'small',
+      null,
+      'large',
+      'small',
+    ])
     const { groups } = await claim('turns', 8)
     expect(groups).toEqual(Array(8).fill('large'))
   })
@@ -139,12 +170,17 @@ describe('concurrency', () => {
     const order: unknown[] = []
     for (let i = 0; i < 3; i++) {
       const { claimed, groups } = await claim('per tenant', 10)
-      expect(groups.toSorted()).toEqual(['a', 'b'])
+      expect(groups.toSorted(byName)).toEqual(['a', 'b'])
       order.push(...claimed.map((job) => job.payload))
       expect((await claim('per tenant', 10)).claimed).toEqual([])
       await settle(claimed)
     }
-    expect(order).toEqual([0, 1, 2].flatMap((n) => [{ tenant: 'a', n }, { tenant: 'b', n }]))
+    expect(order).toEqual(
+      [0, 1, 2].flatMap((n) => [
+        { tenant: 'a', n },
+        { tenant: 'b', n },
+      ]),
+    )
   })
 
   test('counts what was running before there was a limit, from SQL as well', async () => {
@@ -158,20 +194,22 @@ describe('concurrency', () => {
   })
 
   test('a definition writes its limits when a worker starts, once: what was set since then stays', async () => {
-    const declared = defineQueue('declared', { ...byTenant, limits: { concurrency: 7, perGroup: { rate: { limit: 3, per: '1m' } } } })
-    const limits = () => sql(`SELECT concurrency_limit AS c, group_rate_limit AS r, group_rate_period_ms AS p FROM ${schema}.queues WHERE name = 'declared'`)
+    const declared = defineQueue('declared', {
+      ...byTenant,
+      limits: { concurrency: 7, perGroup: { rate: { limit: 3, per: '1m' } } },
+    })
     const worker = await start(declared, () => {})
-    expect(await limits()).toEqual([{ c: 7, r: 3, p: 60_000 }])
+    expect(await limitsOfDeclared()).toEqual([{ c: 7, r: 3, p: 60_000 }])
     await pgq.setLimits(declared, { concurrency: 2 })
     await worker.stop()
     await worker.start()
-    expect(await limits()).toEqual([{ c: 2, r: null, p: null }])
+    expect(await limitsOfDeclared()).toEqual([{ c: 2, r: null, p: null }])
     await start(defineQueue('declared', { ...byTenant, limits: { concurrency: 8 } }), () => {})
-    expect(await limits()).toEqual([{ c: 8, r: null, p: null }])
+    expect(await limitsOfDeclared()).toEqual([{ c: 8, r: null, p: null }])
     await start(defineQueue('declared', byTenant), () => {})
-    expect(await limits()).toEqual([{ c: 8, r: null, p: null }])
+    expect(await limitsOfDeclared()).toEqual([{ c: 8, r: null, p: null }])
     await start(defineQueue('declared', { ...byTenant, limits: {} }), () => {})
-    expect(await limits()).toEqual([{ c: null, r: null, p: null }])
+    expect(await limitsOfDeclared()).toEqual([{ c: null, r: null, p: null }])
   })
 
   test('a worker at a limit claims again as soon as it has settled', async () => {
@@ -201,11 +239,14 @@ describe('rates', () => {
   })
 
   test('of a group count for that group alone', async () => {
-    const queue = defineQueue('paced groups', { ...byTenant, limits: { perGroup: { rate: { limit: 1, per: '1h', burst: 2 } } } })
+    const queue = defineQueue('paced groups', {
+      ...byTenant,
+      limits: { perGroup: { rate: { limit: 1, per: '1h', burst: 2 } } },
+    })
     await pgq.setLimits(queue, { perGroup: { rate: { limit: 1, per: '1h', burst: 2 } } })
     for (const tenant of ['a', 'b', null]) await pgq.enqueueMany(queue, of(tenant, 4))
     const { groups, note } = await claim('paced groups', 20)
-    expect(groups.toSorted()).toEqual(['a', 'a', 'b', 'b', null, null, null, null].toSorted())
+    expect(groups.toSorted(byName)).toEqual(['a', 'a', 'b', 'b', null, null, null, null].toSorted(byName))
     expect(note?.againMs).toBeGreaterThan(3_590_000)
     expect((await claim('paced groups', 20)).groups).toEqual([])
   })
@@ -234,13 +275,17 @@ describe('a handler that was turned away', () => {
     const ran: string[] = []
     let turnedAway = false
     const worker = pgq.createWorker([
-      handle(queue, ({ payload: { tenant, n } }) => {
-        if (tenant === 'slow' && !turnedAway) {
-          turnedAway = true
-          throw new RateLimitJob({ retryAfter: '1' })
-        }
-        ran.push(`${tenant}${n}`)
-      }, { concurrency: 1 }),
+      handle(
+        queue,
+        ({ payload: { tenant, n } }) => {
+          if (tenant === 'slow' && !turnedAway) {
+            turnedAway = true
+            throw new RateLimitJob({ retryAfter: '1' })
+          }
+          ran.push(`${tenant}${n}`)
+        },
+        { concurrency: 1 },
+      ),
     ])
     await pgq.enqueueMany(queue, of('slow', 2))
     await worker.start()
@@ -253,9 +298,9 @@ describe('a handler that was turned away', () => {
     expect(performance.now() - at).toBeGreaterThan(900)
     expect(performance.now() - at).toBeLessThan(3_000)
     expect(ran.slice(3)).toEqual(['slow0', 'slow1'])
-    expect(await sql(`SELECT DISTINCT attempts, status FROM ${schema}.jobs WHERE queue_name = 'turned away'`)).toEqual([
-      { attempts: 1, status: 'completed' },
-    ])
+    expect(
+      await sql(`SELECT DISTINCT attempts, status FROM ${schema}.jobs WHERE queue_name = 'turned away'`),
+    ).toEqual([{ attempts: 1, status: 'completed' }])
   })
 
   test('holds the whole queue back when it has no group, or says so', async () => {
@@ -282,13 +327,26 @@ describe('a handler that was turned away', () => {
   })
 })
 
-const startsOf = async (queue: string): Promise<number[]> =>
-  (await sql(`SELECT extract(epoch FROM started_at) * 1000 AS ms FROM ${schema}.jobs WHERE queue_name = $1 ORDER BY started_at`, [queue])).map(
-    (row) => Number(row.ms),
+const limitsOfDeclared = (): Promise<unknown[]> =>
+  sql(
+    `SELECT concurrency_limit AS c, group_rate_limit AS r, group_rate_period_ms AS p FROM ${schema}.queues WHERE name = 'declared'`,
   )
 
+const byName = (a: string | null, b: string | null): number => (a ?? 'zz').localeCompare(b ?? 'zz')
+
+const startsOf = async (queue: string): Promise<number[]> =>
+  (
+    await sql(
+      `SELECT extract(epoch FROM started_at) * 1000 AS ms FROM ${schema}.jobs WHERE queue_name = $1 ORDER BY started_at`,
+      [queue],
+    )
+  ).map((row) => Number(row.ms))
+
 /** Whatever window one picks: so many begin in it at the most. */
-function expectRate(starts: readonly number[], { limit, perMs, burst }: { limit: number; perMs: number; burst: number }): void {
+function expectRate(
+  starts: readonly number[],
+  { limit, perMs, burst }: { limit: number; perMs: number; burst: number },
+): void {
   for (let from = 0; from < starts.length; from++) {
     for (let to = from; to < starts.length; to++) {
       const span = (starts[to] as number) - (starts[from] as number)

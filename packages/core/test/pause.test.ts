@@ -28,9 +28,9 @@ test('a paused queue is not claimed from by workers that run already, nor by new
   await pgq.enqueue(other, 'not paused')
   await until('another queue goes on', () => others.ran.length === 1)
   expect([...first.ran, ...second.ran]).toEqual(['before'])
-  expect(await sql(`SELECT name, paused_at IS NOT NULL AS paused, paused_reason FROM ${schema}.queues`)).toEqual([
-    { name: 'paused', paused: true, paused_reason: 'the bank is down' },
-  ])
+  expect(
+    await sql(`SELECT name, paused_at IS NOT NULL AS paused, paused_reason FROM ${schema}.queues`),
+  ).toEqual([{ name: 'paused', paused: true, paused_reason: 'the bank is down' }])
   expect(await pgq.resume(queue)).toBe(true)
   await until('the others ran', () => first.ran.length + second.ran.length === 4)
   expect(await pgq.resume(queue)).toBe(false)
@@ -74,14 +74,15 @@ test('once pause has resolved, nothing is claimed any more, whatever was under w
 
 test('running jobs of a paused queue go on and are settled', async () => {
   const queue = defineQueue<string>('long')
-  let finish = (): void => {}
+  let finish: (() => void) | undefined
   const worker = pgq.createWorker([handle(queue, () => new Promise<void>((resolve) => (finish = resolve)))])
   await worker.start()
   const { id } = await pgq.enqueue(queue, 'x')
   await until('it runs', async () => (await running('long')) === 1)
   await pgq.pause(queue)
-  finish()
-  await until('it is completed', async () => (await pgq.get(id))?.status === 'completed')
+  finish?.()
+  await until('it has ended', async () => (await running('long')) === 0)
+  expect(await pgq.get(id)).toMatchObject({ status: 'completed', attempts: 1 })
 })
 
 test('an open transaction that pauses a queue holds up nobody', async () => {
@@ -93,6 +94,7 @@ test('an open transaction that pauses a queue holds up nobody', async () => {
     await client.query(`SELECT ${schema}.pause('undecided')`)
     await pgq.enqueue(queue, 1)
     await until('it ran', () => ran.length === 1)
+    expect(ran).toEqual([1])
   } finally {
     await client.query('ROLLBACK')
     client.release()
@@ -100,6 +102,12 @@ test('an open transaction that pauses a queue holds up nobody', async () => {
 })
 
 const claimed = async (queue: string): Promise<number> =>
-  Number((await sql(`SELECT count(*) FROM ${schema}.jobs WHERE queue_name = $1 AND status <> 'pending'`, [queue]))[0].count)
+  Number(
+    (
+      await sql(`SELECT count(*) FROM ${schema}.jobs WHERE queue_name = $1 AND status <> 'pending'`, [queue])
+    )[0].count,
+  )
 const running = async (queue: string): Promise<number> =>
-  Number((await sql(`SELECT count(*) FROM ${schema}.jobs_processing WHERE queue_name = $1`, [queue]))[0].count)
+  Number(
+    (await sql(`SELECT count(*) FROM ${schema}.jobs_processing WHERE queue_name = $1`, [queue]))[0].count,
+  )

@@ -1,7 +1,14 @@
 import { isPgqError, PgqError, show } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { newJobId } from '../job/job-id.ts'
-import { assertJobOptions, fieldsFor, jobFields, type JobOptions, jobText, type NewJob } from '../job/new-job.ts'
+import {
+  assertJobOptions,
+  fieldsFor,
+  jobFields,
+  type JobOptions,
+  jobText,
+  type NewJob,
+} from '../job/new-job.ts'
 import { encodePayload } from '../job/payload.ts'
 import { type AnyQueue, assertQueue } from '../job/queue.ts'
 import { validate } from '../job/schema.ts'

@@ -115,7 +115,11 @@ function withTimes(details: unknown): unknown {
   return Object.fromEntries(
     Object.entries(details).map(([key, value]) => [
       key,
-      TIMES.has(key) && typeof value === 'number' ? new Date(value) : key === 'errors' ? value : withTimes(value),
+      TIMES.has(key) && typeof value === 'number'
+        ? new Date(value)
+        : key === 'errors'
+          ? value
+          : withTimes(value),
     ]),
   )
 }

@@ -60,7 +60,7 @@ export class QueueControl {
   /** Resolves when no claim is under way any more that began before this call. */
   async #claimsHaveSeen(): Promise<void> {
     const before = await this.#store.claimsUnderWay(this.#database)
-    for (const end = performance.now() + CLAIMS_PATIENCE_MS; before.size > 0 && performance.now() < end; ) {
+    for (const end = performance.now() + CLAIMS_PATIENCE_MS; before.size > 0 && performance.now() < end;) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
       const now = await this.#store.claimsUnderWay(this.#database)
       for (const claim of before) if (!now.has(claim)) before.delete(claim)

@@ -77,7 +77,10 @@ export class RateLimitJob extends Error {
    * @param options.scope what to hold back. @default 'group'
    */
   constructor(
-    options: { readonly retryAfter?: Duration | Date | string | null; readonly scope?: 'group' | 'queue' } = {},
+    options: {
+      readonly retryAfter?: number | Date | string | null
+      readonly scope?: 'group' | 'queue'
+    } = {},
   ) {
     const delayMs = retryAfterMs(options.retryAfter)
     super(`rate limited for ${delayMs} ms`)
@@ -86,9 +89,12 @@ export class RateLimitJob extends Error {
 }
 
 /** Never throws: what another system answers must not turn into a failed attempt. */
-function retryAfterMs(given: Duration | Date | string | null | undefined): number {
-  const ms = given instanceof Date ? given.getTime() - Date.now() : typeof given === 'string' ? headerMs(given) : given
-  return typeof ms === 'number' && Number.isFinite(ms) ? Math.min(Math.max(0, Math.ceil(ms)), LONGEST_MS) : UNTOLD_MS
+function retryAfterMs(given: number | Date | string | null | undefined): number {
+  const ms =
+    given instanceof Date ? given.getTime() - Date.now() : typeof given === 'string' ? headerMs(given) : given
+  return typeof ms === 'number' && Number.isFinite(ms)
+    ? Math.min(Math.max(0, Math.ceil(ms)), LONGEST_MS)
+    : UNTOLD_MS
 }
 
 /** A Retry-After header (RFC 9110, 10.2.3) or a duration. */
@@ -120,7 +126,9 @@ function ending(brand: Ending | undefined): Ending | undefined {
     case 'retry':
       return isDelay(brand.delayMs) ? { ...brand } : undefined
     case 'rate-limit':
-      return isDelay(brand.delayMs) && (brand.scope === 'group' || brand.scope === 'queue') ? { ...brand } : undefined
+      return isDelay(brand.delayMs) && (brand.scope === 'group' || brand.scope === 'queue')
+        ? { ...brand }
+        : undefined
     case 'cancel':
     case 'dead':
       return typeof brand.reason === 'string' ? { ...brand } : undefined

@@ -28,7 +28,7 @@ export interface QueueLimits extends Limits {
 }
 
 /** A rate, checked. */
-export interface CheckedRate {
+interface CheckedRate {
   readonly limit: number
   readonly perMs: number
   readonly burst: number | null
@@ -70,6 +70,7 @@ function rate(option: string, given: Rate | undefined): CheckedRate | null {
   return Object.freeze({
     limit: integerOption(`${option}.limit`, given.limit, 1, MOST_BEGINNING),
     perMs: durationMs(`${option}.per`, given.per, { min: 1 }),
-    burst: given.burst === undefined ? null : integerOption(`${option}.burst`, given.burst, 1, MOST_BEGINNING),
+    burst:
+      given.burst === undefined ? null : integerOption(`${option}.burst`, given.burst, 1, MOST_BEGINNING),
   })
 }

@@ -4,7 +4,14 @@ import { type Duration, durationMs } from '../runtime/duration.ts'
 import { integerOption, knownOptions, numberOption, textOption } from '../runtime/options.ts'
 import type { Metadata } from './job.ts'
 import { encodePayload } from './payload.ts'
-import { type AnyQueue, MAX_ATTEMPTS_LIMIT, MAX_COST, MAX_TIMEOUT_MS, PRIORITY_MAX, PRIORITY_MIN } from './queue.ts'
+import {
+  type AnyQueue,
+  MAX_ATTEMPTS_LIMIT,
+  MAX_COST,
+  MAX_TIMEOUT_MS,
+  PRIORITY_MAX,
+  PRIORITY_MIN,
+} from './queue.ts'
 
 /** What may be said of one job when it is enqueued. */
 export interface JobOptions {

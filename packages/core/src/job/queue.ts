@@ -1,7 +1,13 @@
 import { PgqError, show } from '../errors.ts'
 import { type Backoff, backoffOption } from '../retry/backoff.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
-import { functionOption, integerOption, isStorableText, knownOptions, numberOption } from '../runtime/options.ts'
+import {
+  functionOption,
+  integerOption,
+  isStorableText,
+  knownOptions,
+  numberOption,
+} from '../runtime/options.ts'
 import { type CheckedLimits, checkLimits, type QueueLimits } from './limits.ts'
 import { type Schema, type as typeOnly } from './schema.ts'
 

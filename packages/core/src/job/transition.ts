@@ -19,7 +19,11 @@ export type Transition =
   | { readonly to: 'dead'; readonly error: RecordedError }
   | { readonly to: 'cancelled'; readonly error: RecordedError }
   /** Back to waiting, with the attempt given back: later when snoozed, at its old place when released or rate limited. */
-  | { readonly to: 'pending'; readonly cause: 'snoozed' | 'released' | 'rate-limited'; readonly delayMs?: number }
+  | {
+      readonly to: 'pending'
+      readonly cause: 'snoozed' | 'released' | 'rate-limited'
+      readonly delayMs?: number
+    }
 
 /**
  * Decides what becomes of a job. Pure, and total: whatever was thrown or returned, and whatever a backoff function does,

@@ -26,7 +26,12 @@ COMMENT ON VIEW ${t.schema}.worker_jobs IS
  * It must cost a few index probes whatever the backlog, so it is planned as the hot statements are. And in no other order than that of
  * the claim indexes: all the rows of a priority, read and sorted, look cheap to a planner that knows of few.
  */
-const SETTINGS = ['search_path = pg_catalog, pg_temp', ...HOT_SETTINGS, 'enable_bitmapscan = off', 'enable_sort = off']
+const SETTINGS = [
+  'search_path = pg_catalog, pg_temp',
+  ...HOT_SETTINGS,
+  'enable_bitmapscan = off',
+  'enable_sort = off',
+]
 
 const explainFunction = (t: Tables): string => `
 CREATE FUNCTION ${t.schema}.explain(job_id uuid) RETURNS TABLE (code text, message text, details jsonb)

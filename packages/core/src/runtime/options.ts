@@ -18,7 +18,10 @@ export function integerOption(option: string, value: unknown, min: number, max: 
  */
 export function numberOption(option: string, value: unknown, min: number, max: number): number {
   if (typeof value === 'number' && value >= min && value <= max) return value
-  throw new PgqError('INVALID_OPTION', `${option} is ${show(value)}: it must be a number from ${min} to ${max}`)
+  throw new PgqError(
+    'INVALID_OPTION',
+    `${option} is ${show(value)}: it must be a number from ${min} to ${max}`,
+  )
 }
 
 /**

@@ -55,7 +55,12 @@ export const lostClaims = (
   t: Tables,
 ): Statement<
   readonly Claim[],
-  { readonly id: string; readonly fence: string; readonly status: string | null; readonly error: string | null }
+  {
+    readonly id: string
+    readonly fence: string
+    readonly status: string | null
+    readonly error: string | null
+  }
 > => ({
   name: 'find lost claims',
   text: `

@@ -13,7 +13,7 @@ export interface LimitColumns {
 }
 
 /** The columns that hold limits, in the order of the parameters from $3 on. */
-export const LIMIT_COLUMNS: readonly (keyof LimitColumns)[] = [
+const LIMIT_COLUMNS: readonly (keyof LimitColumns)[] = [
   'concurrency_limit',
   'rate_limit',
   'rate_period_ms',
@@ -71,10 +71,7 @@ export const countRunning = (t: Tables): Statement<{ readonly queue: string }, {
 /** Holds a queue or one of its groups back: nothing of it is claimed for a while. */
 export const holdBack = (
   t: Tables,
-): Statement<
-  { readonly queue: string; readonly group: string | null; readonly forMs: number },
-  never
-> => ({
+): Statement<{ readonly queue: string; readonly group: string | null; readonly forMs: number }, never> => ({
   name: 'hold a queue or group back',
   text: `SELECT FROM ${t.schema}.hold_back($1::text, $2::float8 * interval '1 ms', $3::text)`,
   values: ({ queue, group, forMs }) => [queue, forMs, group],

@@ -138,7 +138,12 @@ export class JobStore {
     const rows = await session.run(this.#statements.lost, claims)
     return rows.map((row) => {
       const cancelled = row.status === 'cancelled'
-      return { id: row.id, fence: Number(row.fence), cancelled, reason: cancelled && row.error !== CANCELLED ? row.error : null }
+      return {
+        id: row.id,
+        fence: Number(row.fence),
+        cancelled,
+        reason: cancelled && row.error !== CANCELLED ? row.error : null,
+      }
     })
   }
 

@@ -9,7 +9,10 @@ export const leaseLost = (): PgqError =>
 
 /** Somebody has cancelled the job, and perhaps said why. */
 export const jobCancelled = (reason: string | null): PgqError =>
-  new PgqError('JOB_CANCELLED', reason === null ? 'the job was cancelled' : `the job was cancelled: ${reason}`)
+  new PgqError(
+    'JOB_CANCELLED',
+    reason === null ? 'the job was cancelled' : `the job was cancelled: ${reason}`,
+  )
 
 /** The worker stops and has waited long enough. */
 export const workerStopping = (): PgqError =>
