@@ -3,6 +3,7 @@ import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqu
 import type { JobTarget, ListOptions } from './client/filter.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
 import type { Explanation } from './client/explanation.ts'
+import { Insights } from './client/insights.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Schedules } from './client/schedules.ts'
@@ -49,6 +50,8 @@ export class Pgq {
   readonly events: Events = new Events()
   /** Schedules, which enqueue jobs by the clock: change them, look at them, run them now. */
   readonly schedules: Schedules
+  /** Looks for people and dashboards, whose cost has a bound however many jobs there are. */
+  readonly insights: Insights
   readonly #settings: PgqSettings
   readonly #tables: Tables
   readonly #database: Database
@@ -80,6 +83,7 @@ export class Pgq {
     this.#queues = new QueueControl(shared)
     this.#idempotency = new Idempotency(shared)
     this.#watcher = new Watcher(shared)
+    this.insights = new Insights({ ...shared, call: (work) => this.#call(work) })
     this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#call(work) })
   }
 

@@ -16,6 +16,8 @@ export interface JobFilter {
   readonly payload?: unknown
   /** A part of the last error's message, in any case. */
   readonly error?: string
+  /** A part of the payload's text, in any case, as PostgreSQL writes it: `"customer": "ada"`. 1 to 4,096 characters. */
+  readonly payloadText?: string
   readonly createdAfter?: Date
   readonly createdBefore?: Date
 }
@@ -31,7 +33,16 @@ export interface ListOptions extends JobFilter {
 /** What control calls take: a job's id, several, or a filter. */
 export type JobTarget = string | readonly string[] | JobFilter
 
-const FILTER_OPTIONS = ['queue', 'status', 'uniqueKey', 'payload', 'error', 'createdAfter', 'createdBefore']
+const FILTER_OPTIONS = [
+  'queue',
+  'status',
+  'uniqueKey',
+  'payload',
+  'payloadText',
+  'error',
+  'createdAfter',
+  'createdBefore',
+]
 const MAX_CONDITION_BYTES = 1_048_576
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
@@ -85,6 +96,8 @@ function conditions(filter: JobFilter): Omit<FindParams, 'after' | 'limit'> {
     uniqueKey: filter.uniqueKey === undefined ? null : textOption('uniqueKey', filter.uniqueKey, 500),
     payload: filter.payload === undefined ? null : containedText(filter.payload),
     error: filter.error === undefined ? null : textOption('error', filter.error, 4_096),
+    payloadText:
+      filter.payloadText === undefined ? null : textOption('payloadText', filter.payloadText, 4_096),
     createdAfter: instant('createdAfter', filter.createdAfter),
     createdBefore: instant('createdBefore', filter.createdBefore),
   }

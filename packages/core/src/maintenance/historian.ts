@@ -57,6 +57,7 @@ export class Historian implements Service {
     const days = await store.dropDays(database, retention.completedMs)
     const jobs = await store.deleteExpired(database, retention, BATCH)
     if (days.length > 0 || jobs > 0) events.emit('history.dropped', { days, jobs })
+    await store.forgetMinutes(database)
     const expired = await answers.deleteExpired(database, BATCH)
     const rates = await queues.forgetRates(database, BATCH)
     return Math.max(jobs, expired, rates) >= BATCH ? NEXT_BATCH_MS : EVERY_MS

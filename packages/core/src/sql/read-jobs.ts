@@ -25,7 +25,7 @@ export interface JobRow {
   readonly metadata: string | null
 }
 
-const ROW = `job.id, job.queue_name, job.payload, job.status, job.priority, job.attempts, job.max_attempts, job.fence,
+export const JOB_ROW = `job.id, job.queue_name, job.payload, job.status, job.priority, job.attempts, job.max_attempts, job.fence,
        ${epochMs('job.scheduled_for')} AS scheduled_ms, ${epochMs('job.created_at')} AS created_ms,
        ${epochMs('job.started_at')} AS started_ms, ${epochMs('job.completed_at')} AS completed_ms,
        job.locked_by, job.unique_key, job.group_key, job.error, job.errors, job.result, job.progress, job.metadata`
@@ -34,7 +34,7 @@ const ROW = `job.id, job.queue_name, job.payload, job.status, job.priority, job.
 export const getJob = (t: Tables): Statement<{ readonly id: string }, JobRow> => ({
   name: 'get job',
   text: `
-SELECT ${ROW}
+SELECT ${JOB_ROW}
 FROM ${t.jobs} AS job
 WHERE job.id = $1
 LIMIT 1`,
@@ -45,7 +45,7 @@ LIMIT 1`,
 export const getJobs = (t: Tables): Statement<{ readonly ids: readonly string[] }, JobRow> => ({
   name: 'get jobs',
   text: `
-SELECT ${ROW}
+SELECT ${JOB_ROW}
 FROM unnest($1::uuid[]) AS wanted (id)
 CROSS JOIN LATERAL (SELECT job.* FROM ${t.jobs} AS job WHERE job.id = wanted.id LIMIT 1) AS job`,
   values: ({ ids }) => [ids],
@@ -61,6 +61,8 @@ export interface FindParams {
   readonly payload: string | null
   /** A part of the last error's message. */
   readonly error: string | null
+  /** A part of the payload as PostgreSQL writes it. */
+  readonly payloadText: string | null
   readonly createdAfter: string | null
   readonly createdBefore: string | null
   /** Only ids that come after this one in the order of the list. */
@@ -69,19 +71,20 @@ export interface FindParams {
 }
 
 /**
- * The conditions of a filter, as $1 to $8. The statement is planned with its values, so a condition that is null folds
+ * The conditions of a filter, as $1 to $9. The statement is planned with its values, so a condition that is null folds
  * away, and `status` excludes whole partitions.
  */
-const MATCHES = `($1::uuid[] IS NULL OR job.id = ANY ($1))
+export const MATCHES = `($1::uuid[] IS NULL OR job.id = ANY ($1))
   AND ($2::text IS NULL OR job.queue_name = $2)
   AND ($3::text[] IS NULL OR job.status = ANY ($3))
   AND ($4::text IS NULL OR job.unique_key = $4)
   AND ($5::text IS NULL OR job.payload @> $5::text::jsonb)
   AND ($6::text IS NULL OR position(lower($6) IN lower(job.error)) > 0)
   AND ($7::timestamptz IS NULL OR job.created_at >= $7)
-  AND ($8::timestamptz IS NULL OR job.created_at < $8)`
+  AND ($8::timestamptz IS NULL OR job.created_at < $8)
+  AND ($9::text IS NULL OR position(lower($9) IN lower(job.payload::text)) > 0)`
 
-const filterValues = (p: FindParams): Parameter[] => [
+export const filterValues = (p: FindParams): Parameter[] => [
   p.ids,
   p.queue,
   p.statuses,
@@ -90,6 +93,7 @@ const filterValues = (p: FindParams): Parameter[] => [
   p.error,
   p.createdAfter,
   p.createdBefore,
+  p.payloadText,
   p.after,
   p.limit,
 ]
@@ -98,12 +102,12 @@ const filterValues = (p: FindParams): Parameter[] => [
 export const listJobs = (t: Tables): Statement<FindParams, JobRow> => ({
   name: 'list jobs',
   text: `
-SELECT ${ROW}
+SELECT ${JOB_ROW}
 FROM ${t.jobs} AS job
 WHERE ${MATCHES}
-  AND ($9::uuid IS NULL OR job.id < $9)
+  AND ($10::uuid IS NULL OR job.id < $10)
 ORDER BY job.id DESC
-LIMIT $10`,
+LIMIT $11`,
   values: filterValues,
 })
 
@@ -114,9 +118,9 @@ export const findJobIds = (t: Tables): Statement<FindParams, { readonly id: stri
 SELECT job.id
 FROM ${t.jobs} AS job
 WHERE ${MATCHES}
-  AND ($9::uuid IS NULL OR job.id > $9)
+  AND ($10::uuid IS NULL OR job.id > $10)
 ORDER BY job.id
-LIMIT $10`,
+LIMIT $11`,
   values: filterValues,
 })
 

@@ -35,6 +35,7 @@ export interface Tables {
   readonly scheduleDeclarations: string
   readonly uniqueKeys: string
   readonly idempotencyKeys: string
+  readonly queueMinutes: string
   readonly migrations: string
   /** The NOTIFY channel. A hash, because a channel name must be shorter than a schema name may be. */
   readonly channel: string
@@ -60,6 +61,7 @@ export function tablesIn(name: string): Tables {
     scheduleDeclarations: `${schema}.schedule_declarations`,
     uniqueKeys: `${schema}.unique_keys`,
     idempotencyKeys: `${schema}.idempotency_keys`,
+    queueMinutes: `${schema}.queue_minutes`,
     migrations: `${schema}.migrations`,
     channel: `pgq:${createHash('md5').update(name).digest('hex').slice(0, 16)}`,
   }

@@ -1,4 +1,5 @@
 import { isPgqError } from '../errors.ts'
+import { forgetMinutes } from '../sql/queue-minutes.ts'
 import {
   createDay,
   deleteExpiredCompleted,
@@ -51,6 +52,11 @@ export class HistoryStore {
     })
     const dead = await database.run(deleteExpiredDead(this.#tables), { keepMs: keep.deadMs, limit })
     return completed.length + dead.length
+  }
+
+  /** Forgets what the charts no longer show. */
+  async forgetMinutes(database: Database): Promise<void> {
+    await database.run(forgetMinutes(this.#tables), undefined)
   }
 
   async #change(database: Database, ddl: readonly string[]): Promise<void> {

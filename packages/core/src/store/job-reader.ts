@@ -86,7 +86,8 @@ export class JobReader {
   }
 }
 
-function jobRecord(row: JobRow): JobRecord {
+/** A row as the package shows it. */
+export function jobRecord(row: JobRow): JobRecord {
   return {
     id: row.id,
     queue: row.queue_name,

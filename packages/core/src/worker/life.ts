@@ -22,6 +22,7 @@ import { PulseThread } from './pulse-thread.ts'
 import { Runner } from './runner.ts'
 import { ScheduleDeclaration } from './schedule-declaration.ts'
 import { Settler } from './settler.ts'
+import { Tally } from './tally.ts'
 import type { WorkerSettings } from './worker-options.ts'
 
 /** What a worker needs from outside. */
@@ -70,6 +71,7 @@ export class WorkerLife {
   readonly #jobs: JobStore
   readonly #workers: WorkerStore
   readonly #queueStore: QueueStore
+  readonly #tally: Tally
   readonly #settler: Settler
   readonly #runner: Runner
   readonly #claimer: Claimer
@@ -95,8 +97,10 @@ export class WorkerLife {
     this.#schedules = new ScheduleDeclaration(tables, schedules, maxPayloadBytes)
     this.#queueStore = new QueueStore(tables)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
+    this.#tally = new Tally({ ...shared, tables })
     this.#settler = new Settler({
       ...shared,
+      tally: this.#tally,
       onSettled: () => this.#onSettled(),
       onDelayed: (delayMs) => this.#claimer.wakeAfter(delayMs),
     })
@@ -175,10 +179,7 @@ export class WorkerLife {
     this.#runner.giveBack(this.#runner.drain())
     await this.#endRunning()
     if (!(await within(this.#settler.idle()))) this.#settler.abandon()
-    const parts = [this.#maintenance, this.#claimCheck, this.#heartbeat, this.#listener].filter(
-      (part) => part !== undefined,
-    )
-    await within(Promise.all(parts.map((part) => part.stop())))
+    await within(Promise.all(this.#parts.map((part) => part.stop())))
     // Jobs that are still in its name, because nothing could be written, are rescued when the lease has run out.
     await within(this.#workers.remove(this.#control, this.workerId))
     await this.#close()
@@ -196,9 +197,11 @@ export class WorkerLife {
   }
 
   get #parts(): Service[] {
-    return [this.#heartbeat, this.#listener, this.#claimer, this.#claimCheck, this.#maintenance].filter(
-      (part) => part !== undefined,
-    )
+    const [working, beside] = [
+      [this.#heartbeat, this.#listener, this.#claimer],
+      [this.#claimCheck, this.#maintenance],
+    ]
+    return [...working, ...beside, this.#tally].filter((part) => part !== undefined)
   }
 
   /** Connections that stay: opening one again after a quiet minute would delay the first job. */

@@ -9,6 +9,7 @@ import type { JobStore } from '../store/job-store.ts'
 import { changesOf, claimOf, resultLength, type Settlement, withoutDetails } from './settlement.ts'
 import { oncePerJob } from './once-per-job.ts'
 import { writeWhileStanding } from './standing.ts'
+import type { Tally } from './tally.ts'
 
 /** What the settler needs from outside. */
 export interface SettlerDeps {
@@ -18,6 +19,7 @@ export interface SettlerDeps {
   readonly onSettled: () => void
   /** Told when a job will be due again after a while. */
   readonly onDelayed: (delayMs: number) => void
+  readonly tally: Pick<Tally, 'count'>
 }
 
 /** The most attempts settled by one statement. */
@@ -101,6 +103,7 @@ export class Settler {
 
   /** Tells the world how an attempt ended. */
   tell({ job, transition, durationMs }: Omit<Settlement, 'workerId'>): void {
+    this.#deps.tally.count(job, transition.to, durationMs)
     switch (transition.to) {
       case 'completed': {
         if (!this.#events.wants('job.completed')) return

@@ -1,0 +1,147 @@
+import { until } from '@pgq/test-support'
+import { expect, test } from 'vitest'
+import { CancelJob, DeadJob, defineQueue, handle } from '../src/index.ts'
+import { freshQueue } from './support/fresh-queue.ts'
+import { work } from './support/work.ts'
+
+const count = (jobs: number, isMore = false): unknown => ({ jobs, isMore })
+
+test('a survey counts what waits, runs and is dead, in every place where jobs wait', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  const queue = defineQueue('mixed')
+  await pgq.enqueueMany(queue, [1, 2], { priority: 1 })
+  await pgq.enqueue(queue, 3, { priority: 5 })
+  await pgq.enqueue(queue, 4, { group: 'acme' })
+  await pgq.enqueue(queue, 5, { group: 'acme', delay: '1h' })
+  await pgq.enqueueMany(queue, [6, 7], { delay: '1h' })
+  await pgq.enqueue(defineQueue('another'), 1, { delay: '1h' })
+  await pgq.pause('asleep', { reason: 'the bank is down' })
+  await sql(
+    `INSERT INTO ${schema}.jobs (queue_name, status, completed_at) VALUES ('mixed', 'dead', now()), ('mixed', 'cancelled', now()), ('mixed', 'completed', now())`,
+  )
+  await sql(
+    `INSERT INTO ${schema}.jobs (queue_name, status, locked_by) VALUES ('mixed', 'processing', gen_random_uuid())`,
+  )
+  await sql(
+    `UPDATE ${schema}.jobs SET scheduled_for = now() - interval '1 min' WHERE payload = '4' AND status = 'pending'`,
+  )
+  const queues = await pgq.insights.queues()
+  expect(queues.map(({ queue: name }) => name)).toEqual(['another', 'asleep', 'mixed'])
+  const [another, asleep, mixed] = queues
+  expect(another).toMatchObject({ due: count(0), delayed: count(1), oldestDueMs: null })
+  expect(asleep).toMatchObject({
+    due: count(0),
+    pausedReason: 'the bank is down',
+    pausedAt: expect.any(Date),
+  })
+  expect(mixed).toMatchObject({
+    due: count(4),
+    delayed: count(3),
+    processing: 1,
+    dead: count(1),
+    cancelled: count(1),
+    pausedAt: null,
+  })
+  expect(mixed?.oldestDueMs).toBeGreaterThanOrEqual(60_000)
+  expect(mixed?.oldestDueMs).toBeLessThan(120_000)
+})
+
+test('counts end at 10,000', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  await sql(`INSERT INTO ${schema}.jobs (queue_name) SELECT 'big' FROM generate_series(1, 10001)`)
+  expect((await pgq.insights.queues())[0]?.due).toEqual(count(10_000, true))
+  expect(await pgq.insights.count({ queue: 'big' })).toEqual(count(10_000, true))
+  await sql(`DELETE FROM ${schema}.jobs WHERE id = (SELECT id FROM ${schema}.jobs LIMIT 1)`)
+  expect((await pgq.insights.queues())[0]?.due).toEqual(count(10_000))
+  expect(await pgq.insights.count({ queue: 'big' })).toEqual(count(10_000))
+})
+
+test('workers write down how the attempts of each queue ended, and an idle one writes nothing', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  const queue = defineQueue<string>('endings', { maxAttempts: 2, backoff: () => 0 })
+  const worker = await work(pgq, [
+    handle(queue, async ({ payload }) => {
+      if (payload === 'dies') throw new DeadJob('no')
+      if (payload === 'stops') throw new CancelJob('no')
+      if (payload === 'fails') throw new Error('no')
+    }),
+  ])
+  await pgq.enqueueMany(queue, ['works', 'works', 'dies', 'stops', 'fails'])
+  await until('all have ended', async () => {
+    const [row] = await sql(`SELECT count(*) AS left FROM ${schema}.jobs WHERE completed_at IS NULL`)
+    return row.left === '0'
+  })
+  await worker.stop()
+  const periods = await pgq.insights.periods({ queue, since: '1h', period: '1h' })
+  const sum = (name: 'completed' | 'failed' | 'dead' | 'cancelled' | 'ranMs' | 'waitedMs'): number =>
+    periods.reduce((total, period) => total + period[name], 0)
+  expect([sum('completed'), sum('failed'), sum('dead'), sum('cancelled')]).toEqual([2, 1, 2, 1])
+  expect(sum('ranMs')).toBeGreaterThan(0)
+  expect(sum('waitedMs')).toBeGreaterThan(0)
+  const idle = await work(pgq, [handle(queue, async () => {})])
+  await sql(`DELETE FROM ${schema}.queue_minutes`)
+  await idle.stop()
+  expect(await pgq.insights.periods()).toEqual([])
+})
+
+test('a search finds by payload, by its text, by error and by time, a page at a time', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  const ids = (
+    await pgq.enqueueMany(defineQueue('find'), [{ customer: 'Ada' }, { customer: 'Bob' }, { n: 3 }])
+  ).map(({ id }) => id)
+  await sql(
+    `INSERT INTO ${schema}.jobs (queue_name, status, completed_at, error) VALUES ('find', 'dead', now(), 'Timeout of 30 s')`,
+  )
+  const idsOf = async (filter: object): Promise<string[]> =>
+    (await pgq.insights.search(filter)).jobs.map(({ id }) => id)
+  expect(await idsOf({ payload: { customer: 'Ada' } })).toEqual([ids[0]])
+  expect(await idsOf({ payloadText: 'CUSTOMER": "b' })).toEqual([ids[1]])
+  expect(await idsOf({ payloadText: '%' })).toEqual([])
+  expect(await idsOf({ error: 'timeout OF' })).toHaveLength(1)
+  expect(await idsOf({ createdBefore: new Date(0) })).toEqual([])
+  expect(await pgq.cancel({ payloadText: '"ada"' })).toBe(1)
+  const first = await pgq.insights.search({ limit: 3 })
+  const second = await pgq.insights.search({ limit: 3, cursor: first.cursor as string })
+  expect([...first.jobs, ...second.jobs].map(({ id }) => id)).toHaveLength(4)
+  expect(first.jobs).toHaveLength(3)
+  expect(second.cursor).toBeUndefined()
+})
+
+test('a search for what is rare goes on where it stopped, and misses nothing', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  await pgq.enqueue(defineQueue('rare'), { needle: true })
+  await sql(
+    `INSERT INTO ${schema}.jobs (queue_name, payload) SELECT 'hay', '{"n": 1}' FROM generate_series(1, 30000)`,
+  )
+  await pgq.enqueue(defineQueue('rare'), { needle: true })
+  let found = 0
+  let looked = 0
+  for (let cursor: string | undefined, more = true; more;) {
+    const page = await pgq.insights.search({ payload: { needle: true }, ...(cursor && { cursor }) })
+    found += page.jobs.length
+    looked += page.looked
+    cursor = page.cursor
+    more = cursor !== undefined
+  }
+  expect(found).toBe(2)
+  expect(looked).toBe(30_002)
+})
+
+test('dead jobs are grouped by what they died of, without what differs from job to job', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  await sql(`
+    INSERT INTO ${schema}.jobs (queue_name, status, completed_at, error)
+    SELECT 'mail', 'dead', now() + n * interval '1 ms', 'no answer from 10.0.0.' || n || ' for ' || gen_random_uuid() FROM generate_series(1, 3) AS n
+    UNION ALL SELECT 'mail', 'dead', now(), 'column "' || n || '" is missing' FROM generate_series(1, 2) AS n
+    UNION ALL SELECT 'other', 'dead', now(), NULL
+    UNION ALL SELECT 'other', 'cancelled', now(), 'stopped'`)
+  const groups = await pgq.insights.deadGroups()
+  expect(groups.map(({ queue, pattern, jobs }) => [queue, pattern, jobs])).toEqual([
+    ['mail', 'no answer from #.#.#.# for #', 3],
+    ['mail', 'column … is missing', 2],
+    ['other', '', 1],
+  ])
+  expect(groups[0]?.sample).toContain('10.0.0.3')
+  expect((await pgq.get(groups[0]?.sampleId ?? ''))?.error).toBe(groups[0]?.sample)
+  expect(await pgq.insights.deadGroups({ queue: 'other' })).toHaveLength(1)
+})
