@@ -1,0 +1,41 @@
+import type { AuditAction, AuditEvent } from '../audit.ts'
+import { problem } from '../responses.ts'
+import { isFromOurPage } from '../same-origin.ts'
+import type { Visit } from '../visit.ts'
+
+/** What an action is done to, for the audit. */
+type Target = Pick<AuditEvent, 'ids' | 'filter' | 'name'>
+
+/**
+ * Does something for somebody who may, and tells the audit: of what was done, of what failed, and of what somebody tried who may not.
+ */
+export async function act(
+  visit: Visit,
+  action: AuditAction,
+  target: Target,
+  work: () => Promise<{ readonly jobs?: number; readonly response: Response }>,
+): Promise<Response> {
+  const event = { action, actor: visit.grant.actor, ...target }
+  if (!isFromOurPage(visit.request)) return problem(403, 'This request was not sent by the dashboard.')
+  if (visit.grant.access !== 'write') {
+    await tell(visit, { ...event, outcome: 'refused' })
+    return problem(403, 'You may look, but not change anything.')
+  }
+  try {
+    const { jobs, response } = await work()
+    await tell(visit, { ...event, outcome: 'done', ...(jobs !== undefined && { jobs }) })
+    return response
+  } catch (error) {
+    await tell(visit, { ...event, outcome: 'failed', error })
+    throw error
+  }
+}
+
+/** What is done is done: an audit that fails is told as an error of the queue. */
+async function tell(visit: Visit, event: AuditEvent): Promise<void> {
+  try {
+    await visit.settings.audit(event)
+  } catch (error) {
+    visit.pgq.events.emit('error', { where: 'the audit of the dashboard', error })
+  }
+}

@@ -1,0 +1,32 @@
+import type { QueuePeriod } from '@pgq/core'
+import { BadRequest, json } from '../responses.ts'
+import type { Visit } from '../visit.ts'
+import type { WirePeriod, WirePeriods } from '../wire.ts'
+import { wireQueue } from '../wire-queue.ts'
+
+/** How far back charts may look: as `since` says it, and in periods of so many minutes. */
+const RANGES: Readonly<Record<string, { readonly sinceMinutes: number; readonly periodMinutes: number }>> = {
+  '1h': { sinceMinutes: 60, periodMinutes: 1 },
+  '6h': { sinceMinutes: 360, periodMinutes: 5 },
+  '24h': { sinceMinutes: 1_440, periodMinutes: 20 },
+}
+const MINUTE_MS = 60_000
+
+/** How the queues stand. */
+export async function getQueues({ pgq }: Visit): Promise<Response> {
+  return json((await pgq.insights.queues()).map(wireQueue))
+}
+
+/** What they did. */
+export async function getPeriods({ pgq, url }: Visit): Promise<Response> {
+  const range = RANGES[url.searchParams.get('since') ?? '1h']
+  if (!range) throw new BadRequest(`since must be of ${Object.keys(RANGES).join(', ')}`)
+  const sinceMs = range.sinceMinutes * MINUTE_MS
+  const periodMs = range.periodMinutes * MINUTE_MS
+  const queue = url.searchParams.get('queue')
+  const options = { since: sinceMs, period: periodMs, ...(queue && { queue }) }
+  const periods = (await pgq.insights.periods(options)).map(wirePeriod)
+  return json({ now: Date.now(), sinceMs, periodMs, periods } satisfies WirePeriods)
+}
+
+const wirePeriod = (period: QueuePeriod): WirePeriod => ({ ...period, startsAt: period.startsAt.getTime() })
