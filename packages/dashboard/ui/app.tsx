@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useErrorBoundary, useState } from 'preact/hooks'
 import type { WireQueue } from '../src/wire.ts'
+import { messageOf } from './api.ts'
 import { count } from './format.ts'
 import { useLive } from './live.ts'
 import { DeadPage } from './pages/dead.tsx'
@@ -13,7 +14,7 @@ import { WorkersPage } from './pages/workers.tsx'
 import { Confirm } from './parts/confirm.tsx'
 import { Icon } from './parts/icons.tsx'
 import { Notices } from './parts/notices.tsx'
-import { PageHead } from './parts/page-parts.tsx'
+import { PageHead, Trouble } from './parts/page-parts.tsx'
 import type { Live } from './live.ts'
 import { Link, type Place, usePlace } from './router.tsx'
 import { session } from './session.ts'
@@ -39,13 +40,19 @@ export function App(): JSX.Element {
       <div class="shell">
         <Sidebar place={place} live={live} />
         <main id="main" tabIndex={-1}>
-          <CurrentPage place={place} live={live} />
+          <SafePage key={place.path} place={place} live={live} />
         </main>
       </div>
       <Confirm />
       <Notices />
     </>
   )
+}
+
+/** A page that breaks says so, and leaves the frame around it as it is. */
+function SafePage(props: { readonly place: Place; readonly live: Live }): JSX.Element {
+  const [error] = useErrorBoundary()
+  return error ? <Trouble text={`This page broke: ${messageOf(error)}`} /> : <CurrentPage {...props} />
 }
 
 function CurrentPage({ place, live }: { readonly place: Place; readonly live: Live }): JSX.Element {

@@ -40,7 +40,7 @@ function Group({ group, onDone }: { readonly group: WireDeadGroup; readonly onDo
       <span class="group-count">{number(group.jobs)}</span>
       <div class="group-text">
         <Link to={jobPath(group.sampleId)} class="group-pattern">
-          {group.pattern || 'No message'}
+          {group.sample || 'No message'}
         </Link>
         <p class="faint">
           <Link to={queuePath(group.queue)}>{group.queue}</Link> · last <When at={group.lastAt} /> · first{' '}

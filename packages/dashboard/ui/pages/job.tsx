@@ -177,10 +177,16 @@ function Reasons({
   )
 }
 
+/** As PostgreSQL writes it in UTC. */
+const DATABASE_TIME = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\+00/g
+
 /** The time is told as a moment of its own. */
 function sentence({ code, message, until }: WireReason): string {
   if (code === 'not_due' && until !== null) return 'It is not due yet'
-  return message.charAt(0).toUpperCase() + message.slice(1)
+  const text = message.replace(DATABASE_TIME, (found) =>
+    instant(Date.parse(`${found.slice(0, 19).replace(' ', 'T')}Z`)),
+  )
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 function Progress({ text }: { readonly text: string }): JSX.Element {

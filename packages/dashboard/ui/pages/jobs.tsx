@@ -13,6 +13,8 @@ import { session } from '../session.ts'
 
 /** While somebody looks at the first page, it is asked for again every so many ms. */
 const REFRESH_MS = 4_000
+/** How many jobs the server sends at once. */
+const PAGE = 50
 
 interface Found {
   readonly jobs: readonly WireJobSummary[]
@@ -56,7 +58,7 @@ export function JobsPage({ place, live }: { readonly place: Place; readonly live
         {found?.cursor && (
           <div class="more">
             <button type="button" class="button" onClick={more} disabled={isBusy}>
-              {isBusy ? 'Searching…' : 'Search further back'}
+              {isBusy ? 'Searching…' : isPageFull(found) ? 'Show more' : 'Search further back'}
             </button>
           </div>
         )}
@@ -68,14 +70,18 @@ export function JobsPage({ place, live }: { readonly place: Place; readonly live
 function Looked({ found, isBusy }: { readonly found: Found | undefined; readonly isBusy: boolean }): JSX.Element {
   return (
     <span class="faint" role="status">
-      {found === undefined || isBusy
-        ? 'Searching…'
-        : found.cursor === null
-          ? `All ${number(found.jobs.length)} shown`
-          : `${number(found.jobs.length)} of the newest ${number(found.looked)} looked at`}
+      {found === undefined || isBusy ? 'Searching…' : lookedText(found)}
     </span>
   )
 }
+
+function lookedText(found: Found): string {
+  const shown = number(found.jobs.length)
+  if (found.cursor === null) return `All ${shown} shown`
+  return isPageFull(found) ? `Newest ${shown} shown` : `${shown} found among the newest ${number(found.looked)}`
+}
+
+const isPageFull = ({ jobs }: Found): boolean => jobs.length > 0 && jobs.length % PAGE === 0
 
 function BulkBar({
   filter,

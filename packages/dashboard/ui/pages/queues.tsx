@@ -20,6 +20,8 @@ export const RANGES = [
 ] as const
 export type Range = (typeof RANGES)[number][0]
 const REFRESH_MS = 10_000
+/** From this share of failed attempts on, the figure stands out. */
+const BAD_SHARE = 0.05
 
 /** All queues at a glance. */
 export function QueuesPage({ live }: { readonly live: Live }): JSX.Element {
@@ -137,7 +139,7 @@ function QueueRow({
       </td>
       <td class="num wide">{count(queue.delayed)}</td>
       <td class="num">{queue.oldestDueMs === null ? <span class="faint">–</span> : span(queue.oldestDueMs)}</td>
-      <td class={total.failed > 0 ? 'num wide tone-bad' : 'num wide'}>{percent(total.failed, total.ended)}</td>
+      <td class={total.failed > total.ended * BAD_SHARE ? 'num wide tone-bad' : 'num wide'}>{percent(total.failed, total.ended)}</td>
       <td class="num">
         <Link
           to={jobsPath({ queue: queue.queue, status: 'dead' })}

@@ -94,8 +94,6 @@ export function JobFilters({
             </datalist>
           </>,
         )}
-        {field('time', 'Created after', <Moment value={text['after']} onChange={(at) => set('after', at)} />)}
-        {field('time', 'Created before', <Moment value={text['before']} onChange={(at) => set('before', at)} />)}
         <div class="row field-submit">
           <button type="submit" class="button primary">
             Search
@@ -106,6 +104,10 @@ export function JobFilters({
             </button>
           )}
         </div>
+      </div>
+      <div class="times">
+        {field('time', 'Created after', <Moment value={text['after']} onChange={(at) => set('after', at)} />)}
+        {field('time', 'Created before', <Moment value={text['before']} onChange={(at) => set('before', at)} />)}
       </div>
     </form>
   )
