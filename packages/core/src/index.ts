@@ -46,7 +46,7 @@ export {
 // Look and act
 export type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
 export type { JobPage } from './client/inspector.ts'
-export type { Backlog, JobCount } from './store/job-reader.ts'
+export type { Backlog, JobCount, JobSizes } from './store/job-reader.ts'
 export type { WatchOptions } from './client/watcher.ts'
 export { hasEnded, JOB_STATUSES, type JobStatus } from './job/status.ts'
 export type { MigrationReport } from './store/migrator.ts'
@@ -54,5 +54,9 @@ export type { ConnectionConfig } from './store/pg-connection.ts'
 
 // Learn what happens
 export type { EventError, EventJob, Events, PgqEvent, PgqEventName, PgqEvents } from './events.ts'
-export { logEvents, type Logger } from './log.ts'
+export type { AttemptEnd, EnqueueCall, Hooks } from './hooks.ts'
+export { logEvents, type Logger, type LogRecord, type StructuredLogger } from './log.ts'
+export type { LogFields } from './log/fields.ts'
+export { type ConsoleLike, toConsole } from './log/to-console.ts'
+export { type PinoLike, toPino } from './log/to-pino.ts'
 export { ERROR_CODES, isPgqError, type PayloadIssue, PgqError, type PgqErrorCode } from './errors.ts'

@@ -7,6 +7,7 @@ import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-opt
 import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
+import { HookList, type Hooks } from './hooks.ts'
 import type { JobRecord } from './job/job.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
 import type { JobStatus } from './job/status.ts'
@@ -20,7 +21,7 @@ import type { Database } from './store/database.ts'
 import { AnswerStore } from './store/answer-store.ts'
 import { guardTransaction } from './store/guarded-transaction.ts'
 import { HistoryStore } from './store/history-store.ts'
-import type { Backlog, JobCount } from './store/job-reader.ts'
+import type { Backlog, JobCount, JobSizes } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import { openPool } from './store/pg-connection.ts'
 import { PgDatabase } from './store/pg-database.ts'
@@ -48,6 +49,7 @@ export function createPgq(options: PgqOptions): Pgq {
 export class Pgq {
   /** Everything that happens in this process: add listeners with `events.on`. */
   readonly events: Events = new Events()
+  readonly #hooks = new HookList(this.events)
   readonly #settings: PgqSettings
   readonly #tables: Tables
   readonly #database: Database
@@ -119,7 +121,10 @@ export class Pgq {
     payload: InputOf<Q>,
     options?: EnqueueOptions,
   ): Promise<EnqueueResult> {
-    return this.#call(() => this.#enqueuer.enqueue(queue, payload, options))
+    return this.#call(() => {
+      if (!this.#hooks.wrapsEnqueue) return this.#enqueuer.enqueue(queue, payload, options)
+      return this.#hooked(queue, false, options, (all) => this.#enqueuer.enqueue(queue, payload, all))
+    })
   }
 
   /**
@@ -131,7 +136,10 @@ export class Pgq {
     payloads: Iterable<InputOf<Q>>,
     options?: EnqueueOptions,
   ): Promise<EnqueueResult[]> {
-    return this.#call(() => this.#enqueuer.enqueueMany(queue, payloads, options))
+    return this.#call(() => {
+      if (!this.#hooks.wrapsEnqueue) return this.#enqueuer.enqueueMany(queue, payloads, options)
+      return this.#hooked(queue, true, options, (all) => this.#enqueuer.enqueueMany(queue, payloads, all))
+    })
   }
 
   /**
@@ -182,6 +190,14 @@ export class Pgq {
     return this.#call(() => this.#inspector.counts(options))
   }
 
+  /**
+   * About how many jobs there are in each state, from the statistics that PostgreSQL keeps anyway: it costs the same for ten jobs and for
+   * ten million, lags by a second or so, and is 0 for a while after a crash of the server. Exact figures are `counts`.
+   */
+  sizes(): Promise<JobSizes> {
+    return this.#call(() => this.#inspector.sizes())
+  }
+
   /** How far behind the queues are: the age of the oldest due job of each queue that has one. Cheap, whatever the backlog. */
   backlog(options: { readonly queues?: readonly (AnyQueue | string)[] } = {}): Promise<Backlog[]> {
     return this.#call(() => this.#inspector.backlog(options))
@@ -228,12 +244,18 @@ export class Pgq {
       connection: this.#settings.connection,
       tables: this.#tables,
       events: this.events,
+      hooks: this.#hooks,
       isClosed: () => this.#closing !== undefined,
       createMaintenance: (needs) => this.#createMaintenance(needs),
     }
     const worker = new Worker(deps, handlers, options)
     this.#workers.add(worker)
     return worker
+  }
+
+  /** Runs code around the enqueues and attempts of this process. Returns the function that ends it. */
+  use(hooks: Hooks): () => void {
+    return this.#hooks.add(hooks)
   }
 
   /** Stops the workers, finishes enqueues that are under way, and closes the connections that are its own. */
@@ -249,6 +271,21 @@ export class Pgq {
     await this.#watcher.close()
     await Promise.allSettled(this.#calls)
     await this.#database.close()
+  }
+
+  #hooked<T extends EnqueueResult | EnqueueResult[]>(
+    queue: AnyQueue,
+    many: boolean,
+    options: EnqueueOptions = {},
+    write: (options: EnqueueOptions) => Promise<T>,
+  ): Promise<T> {
+    const { metadata = {} } = options
+    const call = { queue: String((queue as { readonly name?: unknown } | undefined)?.name), many, metadata }
+    return this.#hooks.aroundEnqueue(
+      call,
+      (added) => write({ ...options, metadata: { ...added, ...metadata } }),
+      (result) => [result].flat().filter(({ deduplicated }) => !deduplicated).length,
+    )
   }
 
   /** Begins a call at once, in the same turn: an enqueue in a transaction depends on it. */

@@ -3,7 +3,7 @@ import type { JobRecord } from '../job/job.ts'
 import type { AnyQueue } from '../job/queue.ts'
 import type { JobStatus } from '../job/status.ts'
 import type { Database } from '../store/database.ts'
-import { type Backlog, type JobCount, JobReader } from '../store/job-reader.ts'
+import { type Backlog, type JobCount, JobReader, type JobSizes } from '../store/job-reader.ts'
 import type { Tables } from '../sql/statement.ts'
 import { jobId, type ListOptions, nameOf, pageParams, statusList } from './filter.ts'
 
@@ -46,6 +46,10 @@ export class Inspector {
       queue,
       options.status === undefined ? null : statusList(options.status),
     )
+  }
+
+  async sizes(): Promise<JobSizes> {
+    return this.#reader.sizes(this.#database)
   }
 
   async backlog(options: { readonly queues?: readonly (AnyQueue | string)[] }): Promise<Backlog[]> {

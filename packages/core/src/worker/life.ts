@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import os from 'node:os'
 import type pg from 'pg'
 import type { Events } from '../events.ts'
+import type { HookList } from '../hooks.ts'
 import { Listener } from '../notify/listener.ts'
 import { patience, settledWithin } from '../runtime/clock.ts'
 import type { Service } from '../runtime/service.ts'
@@ -28,6 +29,7 @@ export interface WorkerDeps {
   readonly connection: ConnectionConfig
   readonly tables: Tables
   readonly events: Events
+  readonly hooks: HookList
   /** Whether the queue that the worker belongs to was closed. */
   readonly isClosed: () => boolean
   /** Makes what the elected leader does: rescue, partitions, retention. */
@@ -95,6 +97,7 @@ export class WorkerLife {
     })
     this.#runner = new Runner({
       ...shared,
+      hooks: deps.hooks,
       handlers,
       concurrency: settings.concurrency,
       settler: this.#settler,
@@ -167,6 +170,11 @@ export class WorkerLife {
   get status(): 'running' | 'paused' | 'stopping' {
     if (this.#ending) return 'stopping'
     return this.#heartbeat.isCurrent ? 'running' : 'paused'
+  }
+
+  /** For how long claiming has made no progress while the database answers, in ms. */
+  get stalledMs(): number {
+    return this.#ending ? 0 : Math.min(this.#claimer.lateMs, this.#heartbeat.reachableMs)
   }
 
   get #queues(): string[] {

@@ -1,5 +1,6 @@
 import type { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import type { HookList } from '../hooks.ts'
 import type { ClaimedJob } from '../job/job.ts'
 import { type AttemptResult, decideTransition, released, type Transition } from '../job/transition.ts'
 import { jittered, monotonicMs } from '../runtime/clock.ts'
@@ -25,6 +26,7 @@ export interface RunnerDeps {
   readonly store: JobStore
   readonly settler: Settler
   readonly events: Events
+  readonly hooks: HookList
   /** The id that claims are made under now. */
   readonly workerId: () => string
   /** Whether new attempts may begin: not while the lease is in doubt. */
@@ -63,6 +65,7 @@ export class Runner {
     this.#deps = deps
     const progress = new ProgressWriters(deps.database, deps.store)
     this.#attemptDeps = {
+      hooks: deps.hooks,
       storeProgress: (attempt, value) => progress.of(attempt).write(value),
       onOverrun: (attempt, result) => this.#overrun(attempt, result),
     }

@@ -35,6 +35,14 @@ export class Worker implements Service {
   }
 
   /**
+   * For how long its claim loop has made no progress though the database answers, in ms. It stays near 0 while all is well, whatever there
+   * is to do, and while the database can't be reached, which no restart would mend; beyond a minute the process should be started again.
+   */
+  get stalledMs(): number {
+    return this.#life?.stalledMs ?? 0
+  }
+
+  /**
    * Connects, checks the schema and begins to work. Resolves when the worker is registered.
    * @throws PgqError SCHEMA_MISSING, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, DATABASE_UNAVAILABLE
    */
