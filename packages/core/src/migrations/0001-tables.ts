@@ -82,7 +82,7 @@ CREATE TABLE ${t.uniqueKeys} (
 ) WITH (fillfactor = 90);
 `
 
-/** Who works, who leads, and the tables that pause, limits and schedules will use. */
+/** Who works, who leads, and the table that pause and limits will use. */
 const bookkeeping = (t: Tables): string => `
 -- A worker is alive while it renews its lease. A lost one keeps its row for a while, so that nothing it still has
 -- under way can look like the claim of a live worker.
@@ -113,16 +113,6 @@ CREATE TABLE ${t.queues} (
   name       text        PRIMARY KEY,
   paused_at  timestamptz,
   limits     jsonb       NOT NULL DEFAULT '{}',
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-
-CREATE TABLE ${t.schedules} (
-  name       text        PRIMARY KEY,
-  queue_name text        NOT NULL,
-  definition jsonb       NOT NULL,
-  next_at    timestamptz,
-  last_at    timestamptz,
-  paused_at  timestamptz,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 `
