@@ -21,7 +21,7 @@ const layers = {
   migrations: ['sql'],
   store: ['errors', 'runtime', 'cron', 'job', 'retry', 'sql', 'migrations', 'events'],
   notify: ['errors', 'runtime', 'events', 'sql', 'store'],
-  client: ['errors', 'runtime', 'cron', 'retry', 'job', 'events', 'sql', 'store'],
+  client: ['errors', 'runtime', 'cron', 'retry', 'job', 'events', 'hooks', 'sql', 'store'],
   worker: ['errors', 'runtime', 'cron', 'retry', 'job', 'events', 'hooks', 'sql', 'store', 'notify'],
   maintenance: ['errors', 'runtime', 'cron', 'retry', 'job', 'events', 'sql', 'store', 'notify'],
   log: ['events'],

@@ -67,18 +67,24 @@ export class HookList {
     count: (result: T) => number,
   ): Promise<T> {
     const added: Record<string, Metadata[string]> = {}
-    const wraps = this.#enqueue.map((hook): Wrap<number> => (next) =>
-      hook(call, (metadata) => {
-        Object.assign(added, metadata)
-        return next()
-      }),
+    const wraps = this.#enqueue.map(
+      (hook): Wrap<number> =>
+        (next) =>
+          hook(call, (metadata) => {
+            Object.assign(added, metadata)
+            return next()
+          }),
     )
     return this.#around(wraps, () => work(added), count)
   }
 
   /** Runs an attempt inside the hooks. */
   aroundAttempt<T>(job: EventJob, work: () => Promise<T>, endOf: (result: T) => AttemptEnd): Promise<T> {
-    const wraps = this.#attempt.map((hook): Wrap<AttemptEnd> => (next) => hook(job, next))
+    const wraps = this.#attempt.map(
+      (hook): Wrap<AttemptEnd> =>
+        (next) =>
+          hook(job, next),
+    )
     return this.#around(wraps, work, endOf)
   }
 
@@ -106,7 +112,10 @@ export class HookList {
       await chain()
     } catch (error) {
       if (running === undefined) throw error
-      const own = await running.then(() => true, () => error !== failure)
+      const own = await running.then(
+        () => true,
+        () => error !== failure,
+      )
       if (own) this.#events.emit('error', { where: 'a hook', error })
     }
     return running ?? work()

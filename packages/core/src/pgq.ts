@@ -1,6 +1,7 @@
 import { Controller } from './client/controller.ts'
 import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
+import { HookedEnqueuer } from './client/hooked-enqueuer.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
@@ -12,26 +13,18 @@ import { HookList, type Hooks } from './hooks.ts'
 import type { JobRecord } from './job/job.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
 import type { JobStatus } from './job/status.ts'
-import { Historian } from './maintenance/historian.ts'
-import { Leader } from './maintenance/leader.ts'
-import { ModestDatabase } from './maintenance/modest-database.ts'
-import { Rescuer } from './maintenance/rescuer.ts'
-import { Scheduler } from './maintenance/scheduler.ts'
-import type { Service } from './runtime/service.ts'
+import { createMaintenance } from './maintenance/create-maintenance.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
-import { AnswerStore } from './store/answer-store.ts'
 import { guardTransaction } from './store/guarded-transaction.ts'
 import { HistoryStore } from './store/history-store.ts'
 import type { Backlog, JobCount, JobSizes } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import { openPool } from './store/pg-connection.ts'
 import { PgDatabase } from './store/pg-database.ts'
-import { ScheduleStore } from './store/schedule-store.ts'
 import type { Transaction } from './store/queryable.ts'
-import { WorkerStore } from './store/worker-store.ts'
 import type { Handler } from './worker/handler.ts'
-import type { MaintenanceDeps, WorkerDeps } from './worker/life.ts'
+import type { WorkerDeps } from './worker/worker-deps.ts'
 import { Worker } from './worker/worker.ts'
 import type { WorkerOptions } from './worker/worker-options.ts'
 
@@ -58,7 +51,7 @@ export class Pgq {
   readonly #settings: PgqSettings
   readonly #tables: Tables
   readonly #database: Database
-  readonly #enqueuer: Enqueuer
+  readonly #enqueuer: HookedEnqueuer
   readonly #inspector: Inspector
   readonly #controller: Controller
   readonly #idempotency: Idempotency
@@ -79,7 +72,7 @@ export class Pgq {
       ours: pool === undefined,
     })
     const shared = { database: this.#database, tables: this.#tables, events: this.events }
-    this.#enqueuer = new Enqueuer({ ...shared, maxPayloadBytes })
+    this.#enqueuer = new HookedEnqueuer(new Enqueuer({ ...shared, maxPayloadBytes }), this.#hooks)
     this.#inspector = new Inspector(shared)
     this.#controller = new Controller(shared)
     this.#idempotency = new Idempotency(shared)
@@ -127,10 +120,7 @@ export class Pgq {
     payload: InputOf<Q>,
     options?: EnqueueOptions,
   ): Promise<EnqueueResult> {
-    return this.#call(() => {
-      if (!this.#hooks.wrapsEnqueue) return this.#enqueuer.enqueue(queue, payload, options)
-      return this.#hooked(queue, false, options, (all) => this.#enqueuer.enqueue(queue, payload, all))
-    })
+    return this.#call(() => this.#enqueuer.enqueue(queue, payload, options))
   }
 
   /**
@@ -142,10 +132,7 @@ export class Pgq {
     payloads: Iterable<InputOf<Q>>,
     options?: EnqueueOptions,
   ): Promise<EnqueueResult[]> {
-    return this.#call(() => {
-      if (!this.#hooks.wrapsEnqueue) return this.#enqueuer.enqueueMany(queue, payloads, options)
-      return this.#hooked(queue, true, options, (all) => this.#enqueuer.enqueueMany(queue, payloads, all))
-    })
+    return this.#call(() => this.#enqueuer.enqueueMany(queue, payloads, options))
   }
 
   /**
@@ -246,14 +233,17 @@ export class Pgq {
    * @throws PgqError INVALID_OPTION, DUPLICATE_HANDLER
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
+    const tables = this.#tables
+    const { events } = this
+    const { connection, maxPayloadBytes, retention } = this.#settings
     const deps: WorkerDeps = {
-      connection: this.#settings.connection,
-      tables: this.#tables,
-      events: this.events,
+      connection,
+      tables,
+      events,
       hooks: this.#hooks,
-      maxPayloadBytes: this.#settings.maxPayloadBytes,
+      maxPayloadBytes,
       isClosed: () => this.#closing !== undefined,
-      createMaintenance: (needs) => this.#createMaintenance(needs),
+      createMaintenance: (needs) => createMaintenance({ ...needs, tables, events, retention }),
     }
     const worker = new Worker(deps, handlers, options)
     this.#workers.add(worker)
@@ -280,21 +270,6 @@ export class Pgq {
     await this.#database.close()
   }
 
-  #hooked<T extends EnqueueResult | EnqueueResult[]>(
-    queue: AnyQueue,
-    many: boolean,
-    options: EnqueueOptions = {},
-    write: (options: EnqueueOptions) => Promise<T>,
-  ): Promise<T> {
-    const { metadata = {} } = options
-    const call = { queue: String((queue as { readonly name?: unknown } | undefined)?.name), many, metadata }
-    return this.#hooks.aroundEnqueue(
-      call,
-      (added) => write({ ...options, metadata: { ...added, ...metadata } }),
-      (result) => [result].flat().filter(({ deduplicated }) => !deduplicated).length,
-    )
-  }
-
   /** Begins a call at once, in the same turn: an enqueue in a transaction depends on it. */
   #call<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(closed())
@@ -311,24 +286,6 @@ export class Pgq {
     } catch (error) {
       this.events.emit('error', { where: 'making the partitions of the days to come', error })
     }
-  }
-
-  #createMaintenance({ database, workerId, leaseMs, reachableMs }: MaintenanceDeps): Service {
-    const { events } = this
-    const store = new WorkerStore(this.#tables)
-    const modest = new ModestDatabase(database, Math.min(1_000, leaseMs / 10))
-    const rescuer = new Rescuer({ database: modest, store, events, leaseMs, reachableMs })
-    const historian = new Historian({
-      database: modest,
-      events,
-      store: new HistoryStore(this.#tables),
-      answers: new AnswerStore(this.#tables),
-      retention: this.#settings.retention,
-    })
-    const schedules = new ScheduleStore(this.#tables)
-    const scheduler = new Scheduler({ database: modest, events, store: schedules, lookMs: leaseMs / 6 })
-    const tasks = [rescuer, historian, scheduler]
-    return new Leader({ database, store, events, workerId, termMs: leaseMs / 2, tasks })
   }
 }
 

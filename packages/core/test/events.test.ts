@@ -135,7 +135,8 @@ test('every event makes one line in a log, without payloads', () => {
     fence: 1,
     metadata: {},
     createdAtMs: 0,
-    scheduledForMs: 0, startedAtMs: 0,
+    scheduledForMs: 0,
+    startedAtMs: 0,
   }
   events.emit('job.failed', {
     job,

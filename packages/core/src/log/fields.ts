@@ -10,7 +10,8 @@ export interface LogFields {
 /** The fields of an event. The error, if there is one, is `err`, as pino's serializers expect it. */
 export function fieldsOf(event: PgqEvent): LogFields {
   const { type, ...rest } = event
-  const { job, error, ...plain } = rest as Record<string, unknown> & Partial<Extract<PgqEvent, { job: unknown }>>
+  const { job, error, ...plain } = rest as Record<string, unknown> &
+    Partial<Extract<PgqEvent, { job: unknown }>>
   return {
     event: type,
     ...(job && {

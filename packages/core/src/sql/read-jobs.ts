@@ -175,7 +175,9 @@ ORDER BY level.queue_name`,
 })
 
 /** How many rows the leaf tables have, as the cumulative statistics know it: no table is read. */
-export const jobSizes = (t: Tables): Statement<undefined, { readonly state: string; readonly jobs: string }> => ({
+export const jobSizes = (
+  t: Tables,
+): Statement<undefined, { readonly state: string; readonly jobs: string }> => ({
   name: 'estimate sizes',
   text: `
 SELECT root.state, sum(pg_stat_get_live_tuples(leaf.relid)) AS jobs

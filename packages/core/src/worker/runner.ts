@@ -1,6 +1,5 @@
 import type { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
-import type { HookList } from '../hooks.ts'
 import type { ClaimedJob } from '../job/job.ts'
 import { type AttemptResult, decideTransition, released, type Transition } from '../job/transition.ts'
 import { jittered, monotonicMs } from '../runtime/clock.ts'
@@ -16,7 +15,7 @@ import type { Settler } from './settler.ts'
 import { runInTransaction } from './transactional.ts'
 
 /** What the runner needs from outside. */
-export interface RunnerDeps {
+export interface RunnerDeps extends Pick<AttemptDeps, 'hooks'> {
   readonly handlers: readonly Handler[]
   /** How many handlers run at once over all queues. */
   readonly concurrency: number
@@ -26,7 +25,6 @@ export interface RunnerDeps {
   readonly store: JobStore
   readonly settler: Settler
   readonly events: Events
-  readonly hooks: HookList
   /** The id that claims are made under now. */
   readonly workerId: () => string
   /** Whether new attempts may begin: not while the lease is in doubt. */

@@ -1,7 +1,8 @@
 import { PgqError } from '../errors.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Handler } from './handler.ts'
-import { type WorkerDeps, WorkerLife } from './life.ts'
+import { WorkerLife } from './life.ts'
+import type { WorkerDeps } from './worker-deps.ts'
 import { assertHandlers, type WorkerOptions, type WorkerSettings, workerSettings } from './worker-options.ts'
 
 /** What a worker is doing. It is `paused`, and claims nothing, while it can't renew its lease: the database does not answer. */
