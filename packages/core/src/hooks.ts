@@ -104,8 +104,12 @@ export class HookList {
         throw error
       }
     }
+    // What the work led to is passed out by us: a hook need not return it.
     const chain = wraps.reduceRight<() => Promise<Told>>(
-      (next, wrap) => async () => (await wrap(next)) as Told,
+      (next, wrap) => async () => {
+        await wrap(next)
+        return begin()
+      },
       begin,
     )
     try {

@@ -7,7 +7,7 @@ import { work } from './support/work.ts'
 test('a worker whose claims hang is stalled, though its lease is renewed, and is not any more when they go on', async () => {
   const { pgq, pool, schema } = await freshQueue()
   const queue = defineQueue('idle')
-  const worker = await work(pgq, [handle(queue, async () => {})], { lease: '2s', poll: '100ms' })
+  const worker = await work(pgq, [handle(queue, async () => {})], { lease: '2s', pollInterval: '100ms' })
   await until('it has claimed', () => worker.stalledMs < 50 && worker.status === 'running')
   const blocker = await pool.connect()
   await blocker.query('BEGIN')

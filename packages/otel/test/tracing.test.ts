@@ -7,13 +7,13 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
-import { defineQueue, handle, type Pgq, type } from '@pgq/core'
+import { defineQueue, fixed, handle, type Pgq, type } from '@pgq/core'
 import { until } from '@pgq/test-support'
 import { expect, test } from 'vitest'
 import { instrument, type InstrumentOptions } from '../src/index.ts'
 import { freshQueue, work } from './support/fresh-queue.ts'
 
-const mail = defineQueue('mail', { payload: type<{ n: number }>(), maxAttempts: 2, backoff: { type: 'fixed', delay: 0 } })
+const mail = defineQueue('mail', { payload: type<{ n: number }>(), maxAttempts: 2, backoff: fixed({ delay: 0 }) })
 
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
 propagation.setGlobalPropagator(
