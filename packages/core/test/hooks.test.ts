@@ -20,7 +20,12 @@ test('hooks run around an enqueue in the order in which they were added, and add
   const remove = pgq.use(hook('inner'))
   const { id } = await pgq.enqueue(mail, { n: 1 }, { metadata: { who: 'caller' } })
   expect((await pgq.get(id))?.metadata).toEqual({ outer: 'outer', inner: 'inner', who: 'caller' })
-  expect(order).toEqual(['outer before mail false', 'inner before mail false', 'inner after 1', 'outer after 1'])
+  expect(order).toEqual([
+    'outer before mail false',
+    'inner before mail false',
+    'inner after 1',
+    'outer after 1',
+  ])
   remove()
   const [first] = await pgq.enqueueMany(mail, [{ n: 1 }, { n: 2 }])
   expect((await pgq.get(first?.id ?? ''))?.metadata).toEqual({ outer: 'outer', who: 'outer' })

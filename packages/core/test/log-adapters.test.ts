@@ -17,7 +17,12 @@ const job: EventJob = {
 
 function emitAll(events: Events): void {
   events.emit('job.completed', { job, durationMs: 12 })
-  events.emit('job.failed', { job, durationMs: 3, delayMs: 2_000, error: { name: 'E', message: 'no', stack: 'at x' } })
+  events.emit('job.failed', {
+    job,
+    durationMs: 3,
+    delayMs: 2_000,
+    error: { name: 'E', message: 'no', stack: 'at x' },
+  })
   events.emit('error', { where: 'claiming jobs', error: new PgqError('CLOSED', 'gone') })
   events.emit('worker.started', { workerId: 'w', queues: ['mail'] })
 }
@@ -38,11 +43,22 @@ test('pino gets a record for each event: level, message, fields, and the error a
   stop()
   emitAll(events)
   const records = lines.map((line) => JSON.parse(line))
-  expect(records.map(({ msg }) => msg)).toEqual(messages.map((message) => expect.stringContaining(message.slice(0, 20))))
+  expect(records.map(({ msg }) => msg)).toEqual(
+    messages.map((message) => expect.stringContaining(message.slice(0, 20))),
+  )
   expect(records.map(({ level }) => level)).toEqual([20, 40, 50, 30])
   expect(records[0]).toMatchObject({ event: 'job.completed', ...jobFields, durationMs: 12 })
-  expect(records[1]).toMatchObject({ event: 'job.failed', ...jobFields, delayMs: 2_000, err: { message: 'no' } })
-  expect(records[2]).toMatchObject({ event: 'error', where: 'claiming jobs', err: { code: 'CLOSED', message: 'gone' } })
+  expect(records[1]).toMatchObject({
+    event: 'job.failed',
+    ...jobFields,
+    delayMs: 2_000,
+    err: { message: 'no' },
+  })
+  expect(records[2]).toMatchObject({
+    event: 'error',
+    where: 'claiming jobs',
+    err: { code: 'CLOSED', message: 'gone' },
+  })
   expect(records[2].err.stack).toContain('log-adapters.test.ts')
   expect(records[3]).toMatchObject({ event: 'worker.started', workerId: 'w', queues: ['mail'] })
   expect(lines.join('')).not.toContain('secret')

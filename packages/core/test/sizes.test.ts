@@ -10,7 +10,10 @@ test('sizes come from statistics, and follow what happens', async () => {
   const { pgq } = await freshQueue()
   const queue = defineQueue('sized', { maxAttempts: 1 })
   expect(await pgq.sizes()).toEqual({ waiting: 0, processing: 0, completed: 0, dead: 0 })
-  await pgq.enqueueMany(queue, Array.from({ length: 30 }, () => ({})))
+  await pgq.enqueueMany(
+    queue,
+    Array.from({ length: 30 }, () => ({})),
+  )
   await pgq.enqueue(queue, {}, { delay: '1h' })
   await until('enqueues count', async () => (await pgq.sizes()).waiting === 31)
   let runs = 0

@@ -25,7 +25,9 @@ test('enqueues, attempts and the backlog are measured', async () => {
   const collect = async (): Promise<Map<string, MetricData>> => {
     exporter.reset()
     await provider.forceFlush()
-    const all = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics))
+    const all = exporter
+      .getMetrics()
+      .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics))
     return new Map(all.map((metric) => [metric.descriptor.name, metric]))
   }
   await pgq.enqueueMany(mail, [{ n: 1 }, { n: 2 }, { n: 3 }])
@@ -35,20 +37,31 @@ test('enqueues, attempts and the backlog are measured', async () => {
   const before = await collect()
   const age = before.get('pgq.queue.oldest_due.age')
   expect(age?.descriptor.unit).toBe('s')
-  expect(age?.dataPoints[0]?.attributes).toEqual({ 'messaging.system.name': 'pgq', 'messaging.destination.name': 'mail' })
+  expect(age?.dataPoints[0]?.attributes).toEqual({
+    'messaging.system.name': 'pgq',
+    'messaging.destination.name': 'mail',
+  })
   expect(age?.dataPoints[0]?.value).toBeGreaterThan(0.2)
   const ofSend = { 'messaging.operation.name': 'send', 'messaging.operation.type': 'send' }
-  expect(before.get('messaging.client.sent.messages')?.dataPoints).toMatchObject([{ value: 3, attributes: ofSend }])
+  expect(before.get('messaging.client.sent.messages')?.dataPoints).toMatchObject([
+    { value: 3, attributes: ofSend },
+  ])
   const operations = before.get('messaging.client.operation.duration')
   expect(operations?.dataPointType).toBe(DataPointType.HISTOGRAM)
-  expect(operations?.dataPoints.map(({ attributes }) => attributes['error.type'])).toEqual([undefined, 'INVALID_OPTION'])
+  expect(operations?.dataPoints.map(({ attributes }) => attributes['error.type'])).toEqual([
+    undefined,
+    'INVALID_OPTION',
+  ])
 
   const worker = await work(pgq, [
     handle(mail, ({ payload }) => {
       if (payload.n === 1) throw new RangeError('no')
     }),
   ])
-  await until('they have ended', async () => (await pgq.counts({ status: ['completed', 'dead'] })).length === 2)
+  await until(
+    'they have ended',
+    async () => (await pgq.counts({ status: ['completed', 'dead'] })).length === 2,
+  )
   await worker.stop()
   const after = await collect()
   expect(after.get('messaging.client.consumed.messages')?.dataPoints).toMatchObject([{ value: 3 }])

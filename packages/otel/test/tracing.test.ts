@@ -13,7 +13,7 @@ import { expect, test } from 'vitest'
 import { instrument, type InstrumentOptions } from '../src/index.ts'
 import { freshQueue, work } from './support/fresh-queue.ts'
 
-const mail = defineQueue('mail', { payload: type<{ n: number }>(), maxAttempts: 2, backoff: fixed({ delay: 0 }) })
+const mail = defineQueue('mail', { payload: type<{ n: number }>(), maxAttempts: 2, backoff: fixed(0) })
 
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
 propagation.setGlobalPropagator(
@@ -32,7 +32,8 @@ async function traced(options: InstrumentOptions = {}): Promise<{
   const exporter = new InMemorySpanExporter()
   const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
   instrument(pgq, { tracerProvider: provider, metrics: false, ...options })
-  const spans = (name: string): ReadableSpan[] => exporter.getFinishedSpans().filter((span) => span.name === name)
+  const spans = (name: string): ReadableSpan[] =>
+    exporter.getFinishedSpans().filter((span) => span.name === name)
   return { pgq, provider, spans, sql, schema }
 }
 
@@ -53,7 +54,10 @@ test('an enqueue is a producer, an attempt a consumer in a trace of its own, lin
     propagation.createBaggage({ tenant: { value: 'acme' } }),
   )
   const { id } = await context.with(withTenant, () => pgq.enqueue(mail, { n: 1 }))
-  const [process] = await until('it is processed', () => spans('process mail').length === 1 && spans('process mail'))
+  const [process] = await until(
+    'it is processed',
+    () => spans('process mail').length === 1 && spans('process mail'),
+  )
   const [send] = spans('send mail')
   expect(send).toMatchObject({
     kind: SpanKind.PRODUCER,
@@ -90,7 +94,10 @@ test('as a child the attempt belongs to the trace of the enqueue, and is linked 
   const { pgq, spans } = await traced({ parent: 'child' })
   await work(pgq, [handle(mail, () => {})])
   await pgq.enqueue(mail, { n: 1 })
-  const [process] = await until('it is processed', () => spans('process mail').length === 1 && spans('process mail'))
+  const [process] = await until(
+    'it is processed',
+    () => spans('process mail').length === 1 && spans('process mail'),
+  )
   const [send] = spans('send mail')
   expect(process?.parentSpanContext?.spanId).toBe(send?.spanContext().spanId)
   expect(process?.spanContext().traceId).toBe(send?.spanContext().traceId)
@@ -105,7 +112,10 @@ test('each attempt is a span; failures say what went wrong', async () => {
     }),
   ])
   await pgq.enqueue(mail, { n: 1 })
-  const attempts = await until('it is dead', () => spans('process mail').length === 2 && spans('process mail'))
+  const attempts = await until(
+    'it is dead',
+    () => spans('process mail').length === 2 && spans('process mail'),
+  )
   const told = attempts.map(({ attributes }) => [attributes['pgq.job.attempt'], attributes['pgq.job.ending']])
   expect(told).toEqual([
     [1, 'failed'],
@@ -152,7 +162,10 @@ test('metadata that is no context harms nothing: the attempt has a span without 
   await sql(
     `INSERT INTO ${schema}.jobs (queue_name, payload, metadata) VALUES ('mail', '{"n":1}', '{"traceparent": 7, "baggage": {"a": 1}}')`,
   )
-  const [process] = await until('it is processed', () => spans('process mail').length === 1 && spans('process mail'))
+  const [process] = await until(
+    'it is processed',
+    () => spans('process mail').length === 1 && spans('process mail'),
+  )
   expect(process?.links).toEqual([])
 })
 
