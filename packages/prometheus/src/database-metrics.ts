@@ -2,6 +2,11 @@ import type { Backlog, JobSizes, Pgq } from '@pgq/core'
 import type { Family } from './exposition.ts'
 import { family, Numbers } from './series.ts'
 
+/** How long a question may hang until another is asked, in timeouts: its connection may be dead without saying so. */
+const PATIENCE = 3
+/** How many questions may hang at once, so that scrapes never take more connections than twice this. */
+const MAX_HANGING = 2
+
 /** What was found at one moment. */
 interface Look {
   readonly backlog: readonly Backlog[]
@@ -16,6 +21,8 @@ export class DatabaseMetrics {
   readonly #queues: Set<string>
   #look: Promise<Look> | undefined
   #lookedMs = -Infinity
+  #isPending = false
+  #hanging = 0
 
   constructor(pgq: Pgq, options: { cacheMs: number; timeoutMs: number; queues: Set<string> }) {
     this.#pgq = pgq
@@ -33,15 +40,26 @@ export class DatabaseMetrics {
     return look ? [...all, ...this.#describe(look)] : all
   }
 
-  /** However often one asks, the database is asked once at a time and once in a while. */
+  /** However often one asks, the database is asked once in a while; what hangs is given up and asked again, a few times at most. */
   #freshLook(): Promise<Look> {
-    if (this.#look && performance.now() - this.#lookedMs < this.#cacheMs) return this.#look
+    const forMs = performance.now() - this.#lookedMs
+    const isStale = this.#isPending
+      ? forMs >= PATIENCE * this.#timeoutMs && this.#hanging < MAX_HANGING
+      : forMs >= this.#cacheMs
+    if (this.#look && !isStale) return this.#look
     const look = Promise.all([this.#pgq.backlog(), this.#pgq.sizes()]).then(([backlog, sizes]) => ({
       backlog,
       sizes,
     }))
+    this.#hanging++
+    this.#isPending = true
     this.#lookedMs = performance.now()
     this.#look = look
+    const onEnd = (): void => {
+      this.#hanging--
+      if (this.#look === look) this.#isPending = false
+    }
+    look.then(onEnd, onEnd)
     return look
   }
 

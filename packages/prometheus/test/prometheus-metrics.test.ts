@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import net from 'node:net'
 import { createPgq, defineQueue, handle } from '@pgq/core'
 import { startPostgres } from '@pgq/embedded-postgres'
 import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
@@ -122,6 +124,27 @@ test('however often it is scraped, the database is asked once in a while', async
   expect(first).toBeGreaterThan(0)
   await Promise.all(Array.from({ length: 50 }, () => metrics.text()))
   expect(asked).toBe(first)
+})
+
+test('a database that does not answer costs an answer in time and few connections, however often one scrapes', async () => {
+  const sockets = new Set<net.Socket>()
+  const silent = net.createServer((socket) => void sockets.add(socket)).listen(0, '127.0.0.1')
+  const pool = new pg.Pool({ host: '127.0.0.1', max: 20 })
+  pool.on('error', () => {})
+  cleanUpAfterwards(async () => {
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+    await pool.end()
+  })
+  await once(silent, 'listening')
+  pool.options.port = (silent.address() as net.AddressInfo).port
+  const metrics = prometheusMetrics(createPgq({ pool }), { cacheFor: 0, timeout: '20ms' })
+  await until('it was asked again', async () => {
+    await metrics.text()
+    return sockets.size >= 4
+  })
+  for (let scrape = 0; scrape < 10; scrape++) expect(at(await metrics.text(), 'pgq_database_up')).toBe(0)
+  expect(sockets.size).toBe(4)
 })
 
 test('after stop nothing is counted', async () => {
