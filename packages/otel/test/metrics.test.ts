@@ -71,7 +71,7 @@ test('enqueues, attempts and the backlog are measured', async () => {
     attributes['error.type'],
     (value as { count: number }).count,
   ])
-  expect(told.sort()).toEqual([
+  expect(told.toSorted(([a], [b]) => String(a).localeCompare(String(b)))).toEqual([
     ['completed', undefined, 2],
     ['dead', 'RangeError', 1],
   ])

@@ -25,7 +25,7 @@ export class Numbers {
 }
 
 /** Upper bounds of the buckets, in seconds: from a millisecond to an hour. */
-export const BOUNDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600]
+const BOUNDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600]
 
 /** A distribution of durations, in seconds, for each set of labels. */
 export class Durations {

@@ -1,6 +1,6 @@
 import type { StructuredLogger } from '../log.ts'
 
-/** What pino, bunyan and Fastify's `log` have in common: fields first, then the message. */
+/** The shape of pino: fields first, then the message. */
 export interface PinoLike {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void

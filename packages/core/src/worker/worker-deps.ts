@@ -19,7 +19,7 @@ export interface WorkerDeps {
 }
 
 /** What maintenance needs of the worker that it runs in. */
-export interface MaintenanceDeps {
+interface MaintenanceDeps {
   readonly database: Database
   readonly workerId: () => string
   readonly leaseMs: number

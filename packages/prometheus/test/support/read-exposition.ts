@@ -1,5 +1,5 @@
 /** One line of the text format. */
-export interface ReadSample {
+interface ReadSample {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
   readonly value: number
