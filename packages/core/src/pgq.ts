@@ -1,23 +1,27 @@
-import { Controller } from './client/controller.ts'
+import { type CancelOptions, Controller } from './client/controller.ts'
 import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
 import { HookedEnqueuer } from './client/hooked-enqueuer.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
+import type { Explanation } from './client/explanation.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Schedules } from './client/schedules.ts'
+import { type HoldOptions, QueueControl } from './client/queue-control.ts'
 import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
 import { HookList, type Hooks } from './hooks.ts'
 import type { JobRecord } from './job/job.ts'
+import type { QueueLimits } from './job/limits.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
 import type { JobStatus } from './job/status.ts'
+import { makeDays } from './maintenance/make-days.ts'
 import { createMaintenance } from './maintenance/create-maintenance.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
 import { guardTransaction } from './store/guarded-transaction.ts'
-import { HistoryStore } from './store/history-store.ts'
+import type { WorkerReport } from './store/fleet-reader.ts'
 import type { Backlog, JobCount, JobSizes } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import { openPool } from './store/pg-connection.ts'
@@ -45,15 +49,16 @@ export function createPgq(options: PgqOptions): Pgq {
 export class Pgq {
   /** Everything that happens in this process: add listeners with `events.on`. */
   readonly events: Events = new Events()
-  readonly #hooks = new HookList(this.events)
   /** Schedules, which enqueue jobs by the clock: change them, look at them, run them now. */
   readonly schedules: Schedules
+  readonly #hooks = new HookList(this.events)
   readonly #settings: PgqSettings
   readonly #tables: Tables
   readonly #database: Database
   readonly #enqueuer: HookedEnqueuer
   readonly #inspector: Inspector
   readonly #controller: Controller
+  readonly #queues: QueueControl
   readonly #idempotency: Idempotency
   readonly #watcher: Watcher
   readonly #workers = new Set<Worker>()
@@ -75,6 +80,7 @@ export class Pgq {
     this.#enqueuer = new HookedEnqueuer(new Enqueuer({ ...shared, maxPayloadBytes }), this.#hooks)
     this.#inspector = new Inspector(shared)
     this.#controller = new Controller(shared)
+    this.#queues = new QueueControl(shared)
     this.#idempotency = new Idempotency(shared)
     this.#watcher = new Watcher(shared)
     this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#call(work) })
@@ -92,7 +98,7 @@ export class Pgq {
   migrate(): Promise<MigrationReport> {
     return this.#call(async () => {
       const report = await migrate(this.#database, this.#tables)
-      await this.#makeDays()
+      await makeDays({ database: this.#database, tables: this.#tables, events: this.events })
       return report
     })
   }
@@ -196,6 +202,22 @@ export class Pgq {
     return this.#call(() => this.#inspector.backlog(options))
   }
 
+  /** The workers that there are, on whatever machine, and how many jobs of which queues each has in hand. */
+  workers(): Promise<WorkerReport[]> {
+    return this.#call(() => this.#inspector.workers())
+  }
+
+  /**
+   * Says why a job stands where it does: why it does not run, or where it runs, or how it has ended. Null when there is none with that
+   * id. It costs a few index probes, whatever the backlog.
+   * @throws PgqError INVALID_ID
+   * @example
+   * for (const { code, message } of (await pgq.explain(id))?.reasons ?? []) console.log(code, message)
+   */
+  explain(id: string): Promise<Explanation | null> {
+    return this.#call(() => this.#inspector.explain(id))
+  }
+
   /**
    * Follows a job: yields it as it is, and again when it has changed, and ends after it has been completed, has died or was
    * cancelled, or when there is none with that id. Changes that follow each other fast may be shown as one.
@@ -208,9 +230,13 @@ export class Pgq {
     return this.#watcher.watch(id, options)
   }
 
-  /** Stops jobs for good, waiting or running; a running handler's signal aborts. Returns how many were stopped. */
-  cancel(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.cancel(target))
+  /**
+   * Stops jobs for good, waiting or running. Wherever one runs its signal aborts within a second, and nothing that it still
+   * writes about the job is accepted. Returns how many were stopped.
+   * @throws PgqError INVALID_ID, INVALID_OPTION
+   */
+  cancel(target: JobTarget, options: CancelOptions = {}): Promise<number> {
+    return this.#call(async () => this.#controller.cancel(target, options))
   }
 
   /** Makes waiting jobs due now, and starts dead and cancelled ones again with all their attempts. Returns how many. */
@@ -223,6 +249,37 @@ export class Pgq {
     return this.#call(() => this.#controller.redrive(target))
   }
 
+  /**
+   * Pauses a queue for all workers, durably: once this resolves nothing of it is claimed until it is resumed. Running jobs go
+   * on. Returns whether it was not paused before.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  pause(queue: AnyQueue | string, options: { readonly reason?: string } = {}): Promise<boolean> {
+    return this.#call(() => this.#queues.pause(queue, options))
+  }
+
+  /** Resumes a paused queue and wakes idle workers. Returns whether it was paused. */
+  resume(queue: AnyQueue | string): Promise<boolean> {
+    return this.#call(() => this.#queues.resume(queue))
+  }
+
+  /**
+   * Changes the limits of a queue for all workers, in place of those that it has. They stay until they are changed again, or
+   * until a worker starts whose definition declares others than were declared last. `{}` lifts them all.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  setLimits(queue: AnyQueue | string, limits: QueueLimits): Promise<void> {
+    return this.#call(() => this.#queues.setLimits(queue, limits))
+  }
+
+  /**
+   * Claims nothing of a queue, or of one of its groups, for a while: `holdBack(mails, { group: 'acme', for: '30s' })`.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  holdBack(queue: AnyQueue | string, options: HoldOptions): Promise<void> {
+    return this.#call(() => this.#queues.holdBack(queue, options))
+  }
+
   /** Deletes jobs that are not running. Returns how many. */
   delete(target: JobTarget): Promise<number> {
     return this.#call(() => this.#controller.delete(target))
@@ -233,17 +290,20 @@ export class Pgq {
    * @throws PgqError INVALID_OPTION, DUPLICATE_HANDLER
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
-    const tables = this.#tables
-    const { events } = this
-    const { connection, maxPayloadBytes, retention } = this.#settings
     const deps: WorkerDeps = {
-      connection,
-      tables,
-      events,
+      connection: this.#settings.connection,
+      tables: this.#tables,
+      events: this.events,
       hooks: this.#hooks,
-      maxPayloadBytes,
+      maxPayloadBytes: this.#settings.maxPayloadBytes,
       isClosed: () => this.#closing !== undefined,
-      createMaintenance: (needs) => createMaintenance({ ...needs, tables, events, retention }),
+      createMaintenance: (needs) =>
+        createMaintenance({
+          ...needs,
+          tables: this.#tables,
+          events: this.events,
+          retention: this.#settings.retention,
+        }),
     }
     const worker = new Worker(deps, handlers, options)
     this.#workers.add(worker)
@@ -277,15 +337,6 @@ export class Pgq {
     const call = work().finally(() => this.#calls.delete(call))
     this.#calls.add(call)
     return call
-  }
-
-  /** Without its partition a day falls into the default one, so this may fail: for a role that may not, behind a long lock. */
-  async #makeDays(): Promise<void> {
-    try {
-      await new HistoryStore(this.#tables).makeDays(this.#database)
-    } catch (error) {
-      this.events.emit('error', { where: 'making the partitions of the days to come', error })
-    }
   }
 }
 

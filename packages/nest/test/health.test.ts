@@ -130,7 +130,9 @@ test('down when the worker does not run', async () => {
 
 test('down when the claims of the worker hang, though it keeps its lease', async () => {
   const { options, pool, schema } = await freshSchema()
-  const { ask } = await serve({ ...options, worker: { lease: '2s' } }, { stalledAfter: '1s' }, [ParcelProcessor])
+  const { ask } = await serve({ ...options, worker: { lease: '2s' } }, { stalledAfter: '1s' }, [
+    ParcelProcessor,
+  ])
   expect((await ask()).http).toBe(200)
   const blocker = await pool.connect()
   await blocker.query(`BEGIN; LOCK TABLE ${schema}.jobs_waiting IN ACCESS EXCLUSIVE MODE`)

@@ -78,7 +78,7 @@ test('handlers that run are counted while they do', async () => {
     at(await metrics.text(), 'pgq_jobs_running', { queue: 'held' })
   await until('both run', async () => (await running()) === 2)
   gate.open()
-  await until('both have ended', async () => (await running()) === 0)
+  expect(await until('both have ended', async () => (await running()) === 0)).toBe(true)
 })
 
 test('hostile names of queues are written so that they can be read', async () => {

@@ -23,6 +23,7 @@ function thrownEnding(
   if (isPgqError(error, 'LEASE_LOST')) return 'lost'
   const kind = endingOf(error)?.kind
   if (kind === 'snooze') return 'snoozed'
+  if (kind === 'rate-limit') return 'released'
   if (kind === 'cancel') return 'cancelled'
   if (kind === 'dead') return 'dead'
   return job.attempt >= job.maxAttempts ? 'dead' : 'failed'
