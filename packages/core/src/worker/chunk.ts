@@ -3,7 +3,7 @@ import type { Job, Json } from '../job/job.ts'
 import type { JobContext, OpenChunk } from './handler.ts'
 
 /** What `complete` and `fail` return: it stands for a job that has its outcome in a list of results. */
-export const MARKED: unique symbol = Symbol.for('pgq.marked')
+const MARKED: unique symbol = Symbol.for('pgq.marked')
 export type Marked = typeof MARKED
 
 /** The function of a handler of chunks, whatever its queue. */
