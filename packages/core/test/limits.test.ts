@@ -220,8 +220,8 @@ describe('concurrency', () => {
     await pgq.enqueueMany(queue, of('only', 100))
     await until('all ran', () => ran.length === 100)
     expect(ran).toEqual(Array.from({ length: 100 }, (_, n) => n))
-    // 100 polls would take many times as long.
-    expect(performance.now() - began).toBeLessThan(5_000)
+    // 100 polls, at half a second each, would take twice as long.
+    expect(performance.now() - began).toBeLessThan(25_000)
   })
 })
 

@@ -33,19 +33,17 @@ export class Chunk implements OpenChunk {
   #missing: number
   #begun = false
   #end: () => void = () => {}
-  readonly #fail: (error: unknown) => void
+  #fail: (error: unknown) => void = () => {}
 
   /** @param jobs how many are to join */
   constructor(queue: string, run: Run, jobs: number) {
     this.#queue = queue
     this.#run = run
     this.#missing = jobs
-    let fail: (error: unknown) => void = () => {}
     this.ended = new Promise((resolve, reject) => {
       this.#end = resolve
-      fail = reject
+      this.#fail = reject
     })
-    this.#fail = fail
     this.ended.catch(() => {}) // of a chunk of one nobody looks at it
   }
 
