@@ -246,7 +246,8 @@ export class WorkerLife {
   }
 
   async #register(): Promise<void> {
-    await this.#workers.register(this.#control, {
+    // On the connection of the heartbeat: who has work in its name must be able to renew, also where connections are scarce.
+    await this.#workers.register(this.#pulse, {
       id: this.workerId,
       name: this.#settings.name,
       hostname: os.hostname(),
