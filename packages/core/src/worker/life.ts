@@ -22,6 +22,7 @@ import { PulseThread } from './pulse-thread.ts'
 import { Runner } from './runner.ts'
 import { ScheduleDeclaration } from './schedule-declaration.ts'
 import { Settler } from './settler.ts'
+import { untilConnected } from './until-connected.ts'
 import type { WorkerSettings } from './worker-options.ts'
 
 /** What a worker needs from outside. */
@@ -155,7 +156,7 @@ export class WorkerLife {
       await this.#schedules.prepare()
       // Before anything is claimed: limits that come with a version hold for all that it claims.
       for (const { queue } of this.#handlers) await this.#queueStore.declare(this.#control, queue)
-      await this.#register()
+      await untilConnected(() => this.#register())
     } catch (error) {
       await this.#close()
       throw error
