@@ -4,7 +4,8 @@ import type { JobTarget, ListOptions } from './client/filter.ts'
 import { HookedEnqueuer } from './client/hooked-enqueuer.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
 import type { Explanation } from './client/explanation.ts'
-import { Inspector, type JobPage } from './client/inspector.ts'
+import { type CountOptions, Inspector, type JobPage } from './client/inspector.ts'
+import { openDatabase } from './client/open-database.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Schedules } from './client/schedules.ts'
 import { type HoldOptions, QueueControl } from './client/queue-control.ts'
@@ -15,27 +16,20 @@ import { HookList, type Hooks } from './hooks.ts'
 import type { JobRecord } from './job/job.ts'
 import type { QueueLimits } from './job/limits.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
-import type { JobStatus } from './job/status.ts'
 import { makeDays } from './maintenance/make-days.ts'
 import { createMaintenance } from './maintenance/create-maintenance.ts'
+import { Calls } from './runtime/calls.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
-import { guardTransaction } from './store/guarded-transaction.ts'
+import { runGuarded } from './store/guarded-transaction.ts'
 import type { WorkerReport } from './store/fleet-reader.ts'
 import type { Backlog, JobCount, JobSizes } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
-import { openPool } from './store/pg-connection.ts'
-import { PgDatabase } from './store/pg-database.ts'
 import type { Transaction } from './store/queryable.ts'
 import type { Handler } from './worker/handler.ts'
 import type { WorkerDeps } from './worker/worker-deps.ts'
 import { Worker } from './worker/worker.ts'
 import type { WorkerOptions } from './worker/worker-options.ts'
-
-/** How many connections the pool has that is opened for a connection string. */
-const POOL_SIZE = 10
-/** Idle connections do not keep a process alive that has nothing else to do. */
-const IDLE_IS_NO_REASON = { allowExitOnIdle: true }
 
 /**
  * Makes a queue on a PostgreSQL database. Nothing is connected before the first call.
@@ -62,20 +56,14 @@ export class Pgq {
   readonly #idempotency: Idempotency
   readonly #watcher: Watcher
   readonly #workers = new Set<Worker>()
-  /** The calls under way: they are answered before anything is closed. */
-  readonly #calls = new Set<Promise<unknown>>()
+  readonly #calls = new Calls(() => new PgqError('CLOSED', 'this pgq was closed'))
   #closing: Promise<void> | undefined
-  #closed = false
 
   constructor(options: PgqOptions) {
     this.#settings = pgqSettings(options)
-    const { pool, connection, schema, maxPayloadBytes } = this.#settings
+    const { schema, maxPayloadBytes } = this.#settings
     this.#tables = tablesIn(schema)
-    this.#database = new PgDatabase({
-      pool: pool ?? openPool(connection, connection.max ?? POOL_SIZE, IDLE_IS_NO_REASON),
-      schema,
-      ours: pool === undefined,
-    })
+    this.#database = openDatabase(this.#settings)
     const shared = { database: this.#database, tables: this.#tables, events: this.events }
     this.#enqueuer = new HookedEnqueuer(new Enqueuer({ ...shared, maxPayloadBytes }), this.#hooks)
     this.#inspector = new Inspector(shared)
@@ -83,7 +71,7 @@ export class Pgq {
     this.#queues = new QueueControl(shared)
     this.#idempotency = new Idempotency(shared)
     this.#watcher = new Watcher(shared)
-    this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#call(work) })
+    this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#calls.begin(work) })
   }
 
   /** The schema that holds the queue. */
@@ -96,7 +84,7 @@ export class Pgq {
    * @throws PgqError SCHEMA_OCCUPIED, SCHEMA_TOO_NEW, MIGRATION_CHANGED, DATABASE_UNAVAILABLE, DATABASE_REJECTED
    */
   migrate(): Promise<MigrationReport> {
-    return this.#call(async () => {
+    return this.#calls.begin(async () => {
       const report = await migrate(this.#database, this.#tables)
       await makeDays({ database: this.#database, tables: this.#tables, events: this.events })
       return report
@@ -113,7 +101,7 @@ export class Pgq {
    * @throws PgqError SCHEMA_MISSING, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SCHEMA_OCCUPIED, DATABASE_UNAVAILABLE
    */
   check(): Promise<void> {
-    return this.#call(() => checkSchema(this.#database, this.#tables))
+    return this.#calls.begin(() => checkSchema(this.#database, this.#tables))
   }
 
   /**
@@ -126,7 +114,7 @@ export class Pgq {
     payload: InputOf<Q>,
     options?: EnqueueOptions,
   ): Promise<EnqueueResult> {
-    return this.#call(() => this.#enqueuer.enqueue(queue, payload, options))
+    return this.#calls.begin(() => this.#enqueuer.enqueue(queue, payload, options))
   }
 
   /**
@@ -138,7 +126,7 @@ export class Pgq {
     payloads: Iterable<InputOf<Q>>,
     options?: EnqueueOptions,
   ): Promise<EnqueueResult[]> {
-    return this.#call(() => this.#enqueuer.enqueueMany(queue, payloads, options))
+    return this.#calls.begin(() => this.#enqueuer.enqueueMany(queue, payloads, options))
   }
 
   /**
@@ -146,18 +134,7 @@ export class Pgq {
    * and later ones are refused with TRANSACTION_CLOSED.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#call(() =>
-      this.#database.transaction(async (session) => {
-        const guard = guardTransaction(session.queryable)
-        try {
-          const answer = await work(guard.tx)
-          await guard.flush()
-          return answer
-        } finally {
-          guard.close()
-        }
-      }),
-    )
+    return this.#calls.begin(() => runGuarded(this.#database, work))
   }
 
   /**
@@ -166,7 +143,7 @@ export class Pgq {
    * @throws PgqError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, TRANSACTION_CLOSED, INVALID_OPTION, for an answer that JSON can't hold as well
    */
   once<T>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
-    return this.#call(() => this.#idempotency.once(options, work))
+    return this.#calls.begin(() => this.#idempotency.once(options, work))
   }
 
   /**
@@ -174,19 +151,17 @@ export class Pgq {
    * @throws PgqError INVALID_ID
    */
   get(id: string): Promise<JobRecord | null> {
-    return this.#call(() => this.#inspector.get(id))
+    return this.#calls.begin(() => this.#inspector.get(id))
   }
 
   /** A page of the jobs that match, newest first. */
   list(options: ListOptions = {}): Promise<JobPage> {
-    return this.#call(() => this.#inspector.list(options))
+    return this.#calls.begin(() => this.#inspector.list(options))
   }
 
   /** How many jobs there are, by queue and status. It reads all it counts: name the statuses to leave a long history out. */
-  counts(
-    options: { readonly queue?: AnyQueue | string; readonly status?: JobStatus | readonly JobStatus[] } = {},
-  ): Promise<JobCount[]> {
-    return this.#call(() => this.#inspector.counts(options))
+  counts(options: CountOptions = {}): Promise<JobCount[]> {
+    return this.#calls.begin(() => this.#inspector.counts(options))
   }
 
   /**
@@ -194,17 +169,17 @@ export class Pgq {
    * ten million, lags by a second or so, and is 0 for a while after a crash of the server. Exact figures are `counts`.
    */
   sizes(): Promise<JobSizes> {
-    return this.#call(() => this.#inspector.sizes())
+    return this.#calls.begin(() => this.#inspector.sizes())
   }
 
   /** How far behind the queues are: the age of the oldest due job of each queue that has one. Cheap, whatever the backlog. */
   backlog(options: { readonly queues?: readonly (AnyQueue | string)[] } = {}): Promise<Backlog[]> {
-    return this.#call(() => this.#inspector.backlog(options))
+    return this.#calls.begin(() => this.#inspector.backlog(options))
   }
 
   /** The workers that there are, on whatever machine, and how many jobs of which queues each has in hand. */
   workers(): Promise<WorkerReport[]> {
-    return this.#call(() => this.#inspector.workers())
+    return this.#calls.begin(() => this.#inspector.workers())
   }
 
   /**
@@ -215,7 +190,7 @@ export class Pgq {
    * for (const { code, message } of (await pgq.explain(id))?.reasons ?? []) console.log(code, message)
    */
   explain(id: string): Promise<Explanation | null> {
-    return this.#call(() => this.#inspector.explain(id))
+    return this.#calls.begin(() => this.#inspector.explain(id))
   }
 
   /**
@@ -226,7 +201,7 @@ export class Pgq {
    * for await (const job of pgq.watch(id)) console.log(job.status, job.progress)
    */
   watch(id: string, options: WatchOptions = {}): AsyncIterableIterator<JobRecord> {
-    if (this.#closed) throw closed()
+    this.#calls.assertOpen()
     return this.#watcher.watch(id, options)
   }
 
@@ -236,17 +211,17 @@ export class Pgq {
    * @throws PgqError INVALID_ID, INVALID_OPTION
    */
   cancel(target: JobTarget, options: CancelOptions = {}): Promise<number> {
-    return this.#call(async () => this.#controller.cancel(target, options))
+    return this.#calls.begin(async () => this.#controller.cancel(target, options))
   }
 
   /** Makes waiting jobs due now, and starts dead and cancelled ones again with all their attempts. Returns how many. */
   retry(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.retry(target))
+    return this.#calls.begin(() => this.#controller.retry(target))
   }
 
   /** Moves dead jobs back to wait, with all their attempts again. `redrive({})` means every dead job. Returns how many. */
   redrive(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.redrive(target))
+    return this.#calls.begin(() => this.#controller.redrive(target))
   }
 
   /**
@@ -255,12 +230,12 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   pause(queue: AnyQueue | string, options: { readonly reason?: string } = {}): Promise<boolean> {
-    return this.#call(() => this.#queues.pause(queue, options))
+    return this.#calls.begin(() => this.#queues.pause(queue, options))
   }
 
   /** Resumes a paused queue and wakes idle workers. Returns whether it was paused. */
   resume(queue: AnyQueue | string): Promise<boolean> {
-    return this.#call(() => this.#queues.resume(queue))
+    return this.#calls.begin(() => this.#queues.resume(queue))
   }
 
   /**
@@ -269,7 +244,7 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   setLimits(queue: AnyQueue | string, limits: QueueLimits): Promise<void> {
-    return this.#call(() => this.#queues.setLimits(queue, limits))
+    return this.#calls.begin(() => this.#queues.setLimits(queue, limits))
   }
 
   /**
@@ -277,12 +252,12 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   holdBack(queue: AnyQueue | string, options: HoldOptions): Promise<void> {
-    return this.#call(() => this.#queues.holdBack(queue, options))
+    return this.#calls.begin(() => this.#queues.holdBack(queue, options))
   }
 
   /** Deletes jobs that are not running. Returns how many. */
   delete(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.delete(target))
+    return this.#calls.begin(() => this.#controller.delete(target))
   }
 
   /**
@@ -290,20 +265,15 @@ export class Pgq {
    * @throws PgqError INVALID_OPTION, DUPLICATE_HANDLER
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
+    const { connection, maxPayloadBytes, retention } = this.#settings
+    const shared = { tables: this.#tables, events: this.events }
     const deps: WorkerDeps = {
-      connection: this.#settings.connection,
-      tables: this.#tables,
-      events: this.events,
+      ...shared,
+      connection,
       hooks: this.#hooks,
-      maxPayloadBytes: this.#settings.maxPayloadBytes,
+      maxPayloadBytes,
       isClosed: () => this.#closing !== undefined,
-      createMaintenance: (needs) =>
-        createMaintenance({
-          ...needs,
-          tables: this.#tables,
-          events: this.events,
-          retention: this.#settings.retention,
-        }),
+      createMaintenance: (needs) => createMaintenance({ ...needs, ...shared, retention }),
     }
     const worker = new Worker(deps, handlers, options)
     this.#workers.add(worker)
@@ -317,27 +287,15 @@ export class Pgq {
 
   /** Stops the workers, finishes enqueues that are under way, and closes the connections that are its own. */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return (this.#closing ??= this.#close())
   }
 
   /** Handlers that the workers wait for may still enqueue; then nobody may begin anything. */
   async #close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop()))
-    this.#closed = true
+    this.#calls.close()
     await this.#watcher.close()
-    await Promise.allSettled(this.#calls)
+    await this.#calls.settled()
     await this.#database.close()
   }
-
-  /** Begins a call at once, in the same turn: an enqueue in a transaction depends on it. */
-  #call<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(closed())
-    // What is returned must not count as handled by us: an error of a call that nobody awaits has to be heard.
-    const call = work().finally(() => this.#calls.delete(call))
-    this.#calls.add(call)
-    return call
-  }
 }
-
-const closed = (): PgqError => new PgqError('CLOSED', 'this pgq was closed')

@@ -31,7 +31,7 @@ test('enqueues, attempts and the backlog are measured', async () => {
     return new Map(all.map((metric) => [metric.descriptor.name, metric]))
   }
   await pgq.enqueueMany(mail, [{ n: 1 }, { n: 2 }, { n: 3 }])
-  await expect(pgq.enqueue(mail, { n: 4 }, { priority: 1e9 })).rejects.toThrow()
+  await expect(pgq.enqueue(mail, { n: 4 }, { priority: 1e9 })).rejects.toThrow('priority')
   await until('they are due', async () => ((await pgq.backlog())[0]?.oldestDueMs ?? 0) > 200)
 
   const before = await collect()
@@ -77,7 +77,8 @@ test('enqueues, attempts and the backlog are measured', async () => {
   ])
   const [wait] = after.get('pgq.job.wait.duration')?.dataPoints ?? []
   expect(wait?.value).toMatchObject({ count: 3 })
-  expect((wait?.value as { min: number }).min).toBeGreaterThan(0.2)
+  const { min } = (wait?.value ?? { min: 0 }) as { readonly min: number }
+  expect(min).toBeGreaterThan(0.2)
   // Caught up is 0, not silence.
   expect(after.get('pgq.queue.oldest_due.age')?.dataPoints).toMatchObject([{ value: 0 }])
 })

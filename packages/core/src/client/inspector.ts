@@ -16,6 +16,12 @@ export interface JobPage {
   readonly cursor: string | undefined
 }
 
+/** Which jobs to count: all of them without either. */
+export interface CountOptions {
+  readonly queue?: AnyQueue | string
+  readonly status?: JobStatus | readonly JobStatus[]
+}
+
 /** Looks at jobs and changes nothing. */
 export class Inspector {
   readonly #database: Database
@@ -39,10 +45,7 @@ export class Inspector {
     return { jobs, cursor: found.length > jobs.length ? jobs.at(-1)?.id : undefined }
   }
 
-  async counts(options: {
-    readonly queue?: AnyQueue | string
-    readonly status?: JobStatus | readonly JobStatus[]
-  }): Promise<JobCount[]> {
+  async counts(options: CountOptions): Promise<JobCount[]> {
     knownOptions('counts', options, ['queue', 'status'])
     const queue = options.queue === undefined ? null : nameOf(options.queue)
     return this.#reader.count(

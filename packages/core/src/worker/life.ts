@@ -20,6 +20,7 @@ import { PulseThread } from './pulse-thread.ts'
 import { Runner } from './runner.ts'
 import { ScheduleDeclaration } from './schedule-declaration.ts'
 import { Settler } from './settler.ts'
+import { untilConnected } from './until-connected.ts'
 import type { WorkerDeps } from './worker-deps.ts'
 import type { WorkerSettings } from './worker-options.ts'
 
@@ -135,7 +136,7 @@ export class WorkerLife {
       await this.#schedules.prepare()
       // Before anything is claimed: limits that come with a version hold for all that it claims.
       for (const { queue } of this.#handlers) await this.#queueStore.declare(this.#control, queue)
-      await this.#register()
+      await untilConnected(() => this.#register())
     } catch (error) {
       await this.#close()
       throw error
@@ -231,7 +232,8 @@ export class WorkerLife {
   }
 
   async #register(): Promise<void> {
-    await this.#workers.register(this.#control, {
+    // On the connection of the heartbeat: who has work in its name must be able to renew, also where connections are scarce.
+    await this.#workers.register(this.#pulse, {
       id: this.workerId,
       name: this.#settings.name,
       hostname: os.hostname(),
