@@ -167,7 +167,7 @@ test('a database that does not answer costs an answer in time and one connection
   await once(silent, 'listening')
   const { port } = silent.address() as net.AddressInfo
   const hanging = createPgq({ connectionString: `postgres://x@127.0.0.1:${port}/x` })
-  const { request } = await serve(appWith(healthRouter(hanging, { timeout: '100ms', cacheFor: 0 })))
+  const { request } = await serve(appWith(healthRouter(hanging, { timeout: '1s', cacheFor: 0 })))
   const started = performance.now()
   const probes = await Promise.all(Array.from({ length: 20 }, () => request('/readyz')))
   await request('/readyz')
@@ -228,7 +228,7 @@ test('connections that are dead and do not say so do not take readiness with the
     await pool.end()
   })
   const own = createPgq({ pool, schema })
-  const { request } = await serve(appWith(healthRouter(own, { timeout: '100ms', cacheFor: 20 })))
+  const { request } = await serve(appWith(healthRouter(own, { timeout: '1s', cacheFor: 20 })))
   await Promise.all([pool.query('SELECT pg_sleep(0.05)'), pool.query('SELECT pg_sleep(0.05)')])
   expect((await request('/readyz')).status).toBe(200)
   expect(links).toHaveLength(2)
