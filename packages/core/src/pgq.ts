@@ -266,11 +266,10 @@ export class Pgq {
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
     const { connection, maxPayloadBytes, retention } = this.#settings
-    const shared = { tables: this.#tables, events: this.events }
+    const shared = { tables: this.#tables, events: this.events, hooks: this.#hooks }
     const deps: WorkerDeps = {
       ...shared,
       connection,
-      hooks: this.#hooks,
       maxPayloadBytes,
       isClosed: () => this.#closing !== undefined,
       createMaintenance: (needs) => createMaintenance({ ...needs, ...shared, retention }),
