@@ -166,7 +166,7 @@ export class Pgq {
 
   /**
    * About how many jobs there are in each state, from the statistics that PostgreSQL keeps anyway: it costs the same for ten jobs and for
-   * ten million, lags by a second or so, and is 0 for a while after a crash of the server. Exact figures are `counts`.
+   * ten million, lags by a second or so, is 0 for a while after a crash of the server, and may count what was under way in a vacuum twice until the next. Exact figures are `counts`.
    */
   sizes(): Promise<JobSizes> {
     return this.#calls.begin(() => this.#inspector.sizes())
