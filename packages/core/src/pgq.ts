@@ -165,8 +165,8 @@ export class Pgq {
   }
 
   /**
-   * About how many jobs there are in each state, from the statistics that PostgreSQL keeps anyway: it costs the same for ten jobs and for
-   * ten million, lags by a second or so, is 0 for a while after a crash of the server, and may count what was under way in a vacuum twice until the next. Exact figures are `counts`.
+   * About how many jobs there are in each state: those that wait or run are counted up to 10,000, and the rest comes from the statistics
+   * that PostgreSQL keeps anyway, which lag by a second or so and are 0 for a while after a crash of the server. Exact figures are `counts`.
    */
   sizes(): Promise<JobSizes> {
     return this.#calls.begin(() => this.#inspector.sizes())
