@@ -117,7 +117,7 @@ export class Pgq {
   enqueue<Q extends AnyQueue>(
     queue: Q,
     payload: InputOf<Q>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult> {
     return this.#call(() => this.#enqueuer.enqueue(queue, payload, options))
   }
@@ -129,7 +129,7 @@ export class Pgq {
   enqueueMany<Q extends AnyQueue>(
     queue: Q,
     payloads: Iterable<InputOf<Q>>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult[]> {
     return this.#call(() => this.#enqueuer.enqueueMany(queue, payloads, options))
   }

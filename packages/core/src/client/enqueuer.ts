@@ -1,10 +1,19 @@
 import { isPgqError, PgqError, show } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { newJobId } from '../job/job-id.ts'
-import { assertJobOptions, jobFields, type JobOptions, jobText, type NewJob } from '../job/new-job.ts'
+import {
+  assertJobOptions,
+  jobFields,
+  type JobOptions,
+  jobText,
+  type NewJob,
+  uniqueRuleOf,
+  withKey,
+} from '../job/new-job.ts'
 import { encodePayload } from '../job/payload.ts'
 import { type AnyQueue, assertQueue } from '../job/queue.ts'
 import { validate } from '../job/schema.ts'
+import type { UniqueRule } from '../job/unique.ts'
 import { Batcher } from '../runtime/batcher.ts'
 import { currentTransaction, enqueueAlike, enqueueJobs } from '../sql/enqueue-jobs.ts'
 import type { Tables } from '../sql/statement.ts'
@@ -15,17 +24,22 @@ import { CHUNK_CHARACTERS, CHUNK_JOBS, inChunks } from './chunks.ts'
 import { type GuestSession, guestSession } from './guest-session.ts'
 
 /** Options of an enqueue: those of the job, and the transaction to write it in. */
-export interface EnqueueOptions extends JobOptions {
+export interface EnqueueOptions<Input = unknown> extends JobOptions<Input> {
   /** Your transaction: the job exists if and only if it commits. A `pg` client, or anything with `query(text, values)`. */
   readonly tx?: Queryable
 }
+
+// oxlint-disable-next-line typescript/no-explicit-any -- of any queue at all
+type AnyEnqueueOptions = EnqueueOptions<any>
 
 /** What became of an enqueue. */
 export interface EnqueueResult {
   /** The id of the new job, or of the one that stands in its place. */
   readonly id: string
-  /** True when a live job with the same unique key was there already, and nothing was written. */
+  /** True when a job with the same unique key stands in its place, and no new one was written. */
   readonly deduplicated: boolean
+  /** True when the job that stands has taken over what the new one brought: its payload, time or priority. */
+  readonly replaced?: true
 }
 
 /** A call outside a transaction that waits for its statement. */
@@ -66,13 +80,23 @@ export class Enqueuer {
    * the queue is asynchronous: a call that nobody awaits is then still in order before a later ROLLBACK. With an
    * asynchronous schema the server compares transactions, and refuses to write into another one.
    */
-  async enqueue(queue: AnyQueue, payload: unknown, options: EnqueueOptions = {}): Promise<EnqueueResult> {
+  async enqueue(
+    queue: AnyQueue,
+    payload: unknown,
+    options: AnyEnqueueOptions = {},
+  ): Promise<EnqueueResult> {
     assertQueue(queue)
     assertJobOptions('enqueue', options, ['tx'])
     const fields = jobFields(queue, options)
     const guest = this.#guest(options)
     const encoded = this.#encode(queue, payload)
     const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
+    const unique = uniqueRuleOf(queue, options)
+    const job: NewJob = {
+      id: newJobId(),
+      fields: withKey(fields, queue, unique, payload, encoded.value),
+      payloadText: encoded.text,
+    }
     let transactionId: string | null = null
     if (checked instanceof Promise) {
       // Asked for now, while the caller's transaction is certainly still open.
@@ -80,7 +104,6 @@ export class Enqueuer {
       const [id] = await Promise.all([pinned, checked])
       transactionId = id
     }
-    const job: NewJob = { id: newJobId(), fields, payloadText: encoded.text }
     if (!guest) return this.#share(queue.name, job)
     const [result] = await this.#write(guest, queue.name, [job], transactionId, !guest.autocommit)
     return result as EnqueueResult
@@ -93,19 +116,20 @@ export class Enqueuer {
   async enqueueMany(
     queue: AnyQueue,
     payloads: Iterable<unknown>,
-    options: EnqueueOptions = {},
+    options: AnyEnqueueOptions = {},
   ): Promise<EnqueueResult[]> {
     assertQueue(queue)
     assertJobOptions('enqueueMany', options, ['tx'])
-    if (options.uniqueKey !== undefined) {
+    const unique = uniqueRuleOf(queue, options)
+    if (typeof unique?.key === 'string') {
       throw new PgqError(
         'INVALID_OPTION',
-        'uniqueKey cannot be the same for many jobs: all but one would be left out',
+        'uniqueKey cannot be the same for many jobs: all but one would be left out. Give unique.key a function, or unique.fields',
       )
     }
     const fields = jobFields(queue, options)
     const guest = this.#guest(options)
-    const { jobs, pending } = this.#encodeAll(queue, payloads, fields)
+    const { jobs, pending } = this.#encodeAll(queue, payloads, fields, unique)
     if (jobs.length === 0) return []
     if (guest?.autocommit) {
       await Promise.all(pending)
@@ -123,7 +147,7 @@ export class Enqueuer {
     return this.#database.transaction((session) => this.#writeAll(session, queue.name, chunks, null, false))
   }
 
-  #guest({ tx }: EnqueueOptions): GuestSession | undefined {
+  #guest({ tx }: AnyEnqueueOptions): GuestSession | undefined {
     return tx === undefined ? undefined : guestSession(tx, this.#schema)
   }
 
@@ -135,6 +159,7 @@ export class Enqueuer {
     queue: AnyQueue,
     payloads: Iterable<unknown>,
     fields: string,
+    unique: UniqueRule | undefined,
   ): { jobs: NewJob[]; pending: Promise<unknown>[] } {
     if (typeof payloads !== 'object' || payloads === null || !(Symbol.iterator in payloads)) {
       throw new PgqError(
@@ -145,7 +170,7 @@ export class Enqueuer {
     const jobs: NewJob[] = []
     const pending: Promise<unknown>[] = []
     try {
-      for (const payload of payloads) pending.push(...this.#encodeNext(queue, payload, fields, jobs))
+      for (const payload of payloads) pending.push(...this.#encodeNext(queue, payload, fields, unique, jobs))
     } catch (error) {
       for (const other of pending) other.catch(() => {}) // their answers no longer matter
       throw error
@@ -154,12 +179,19 @@ export class Enqueuer {
   }
 
   /** Adds one job to the list; returns the check of its payload, if that goes on. */
-  #encodeNext(queue: AnyQueue, payload: unknown, fields: string, jobs: NewJob[]): Promise<unknown>[] {
+  #encodeNext(
+    queue: AnyQueue,
+    payload: unknown,
+    fields: string,
+    unique: UniqueRule | undefined,
+    jobs: NewJob[],
+  ): Promise<unknown>[] {
     const index = jobs.length
     try {
       const encoded = this.#encode(queue, payload)
       const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
-      jobs.push({ id: newJobId(), fields, payloadText: encoded.text })
+      const own = unique === undefined ? fields : withKey(fields, queue, unique, payload, encoded.value)
+      jobs.push({ id: newJobId(), fields: own, payloadText: encoded.text })
       if (!(checked instanceof Promise)) return NOTHING
       return [checked.catch((error: unknown) => Promise.reject(atIndex(error, index)))]
     } catch (error) {
@@ -225,7 +257,7 @@ export class Enqueuer {
     session: Session,
     jobs: readonly NewJob[],
     transactionId: string | null,
-  ): Promise<ReadonlyMap<string, string>> {
+  ): Promise<ReadonlyMap<string, Deduplicated>> {
     const shared = sharedFields(jobs)
     if (shared !== undefined) {
       const ids = jobs.map((job) => job.id)
@@ -237,35 +269,44 @@ export class Enqueuer {
       jobs: `[${jobs.map(jobText).join(',')}]`,
       transactionId,
     })
-    return new Map(rows.map((row) => [row.id, row.standing]))
+    return new Map(rows.map((row) => [row.id, row]))
   }
 
   #tell(queue: string, results: readonly EnqueueResult[], inTransaction: boolean): void {
     if (!this.#events.wants('job.enqueued')) return
     const ids = results.filter((result) => !result.deduplicated).map((result) => result.id)
+    const replaced = results.filter((result) => result.replaced).map((result) => result.id)
     this.#events.emit('job.enqueued', {
       queue,
       ids,
       deduplicated: results.length - ids.length,
+      ...(replaced.length > 0 && { replaced }),
       inTransaction,
     })
   }
 }
 
-const NONE: ReadonlyMap<string, string> = new Map()
+/** Which job stands for one that was not written, and whether it was changed. */
+interface Deduplicated {
+  readonly standing: string
+  readonly outcome: string
+}
+
+const NONE: ReadonlyMap<string, Deduplicated> = new Map()
 
 /** The fields of the jobs, if they all have the same and no key, which is rather looked for too broadly than missed. */
 function sharedFields(jobs: readonly NewJob[]): string | undefined {
   const shared = jobs[0]?.fields
-  if (shared === undefined || shared.includes('"unique_key"')) return undefined
+  if (shared === undefined || shared.includes('"unique_')) return undefined
   return jobs.every(({ fields }) => fields === shared) ? shared : undefined
 }
 
 const written = ({ id }: NewJob): EnqueueResult => ({ id, deduplicated: false })
 
-function resultOf(job: NewJob, standing: ReadonlyMap<string, string>): EnqueueResult {
+function resultOf(job: NewJob, standing: ReadonlyMap<string, Deduplicated>): EnqueueResult {
   const other = standing.get(job.id)
-  return other === undefined ? written(job) : { id: other, deduplicated: true }
+  if (other === undefined) return written(job)
+  return { id: other.standing, deduplicated: true, ...(other.outcome === 'replaced' && { replaced: true }) }
 }
 
 const NOTHING: Promise<unknown>[] = []

@@ -3,6 +3,7 @@ import { type Backoff, backoffOption } from '../retry/backoff.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { integerOption, isStorableText, knownOptions } from '../runtime/options.ts'
 import { type Schema, type as typeOnly } from './schema.ts'
+import { type UniqueOptions, type UniqueRule, uniqueRule } from './unique.ts'
 
 /** The bounds of what a job row can hold. */
 export const MAX_ATTEMPTS_LIMIT = 1_000_000
@@ -27,6 +28,8 @@ export interface QueueOptions<Input, Payload, Result> {
   readonly timeout?: Duration
   /** Lower goes first, -32768 to 32767. @default 0 */
   readonly priority?: number
+  /** Which of its jobs are the same, and what happens to the newer one of two. @default none are */
+  readonly unique?: UniqueOptions<Input>
 }
 
 /**
@@ -40,6 +43,7 @@ export interface Queue<Input = unknown, Payload = Input, Result = unknown> {
   readonly backoff: Backoff | undefined
   readonly timeoutMs: number | undefined
   readonly priority: number
+  readonly unique: UniqueRule | undefined
   /** Only a type: what handlers return. */
   readonly result?: Result
 }
@@ -76,8 +80,9 @@ export function defineQueue<Input = unknown, Payload = Input, Result = unknown>(
     'backoff',
     'timeout',
     'priority',
+    'unique',
   ])
-  const { payload, maxAttempts = 3, backoff, timeout, priority = 0 } = options
+  const { payload, maxAttempts = 3, backoff, timeout, priority = 0, unique } = options
   if (payload !== undefined && !isSchema(payload)) {
     throw new PgqError(
       'INVALID_OPTION',
@@ -92,6 +97,7 @@ export function defineQueue<Input = unknown, Payload = Input, Result = unknown>(
     timeoutMs:
       timeout === undefined ? undefined : durationMs('timeout', timeout, { min: 1, max: MAX_TIMEOUT_MS }),
     priority: integerOption('priority', priority, PRIORITY_MIN, PRIORITY_MAX),
+    unique: unique === undefined ? undefined : uniqueRule('unique', unique),
   })
 }
 

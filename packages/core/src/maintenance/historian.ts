@@ -26,7 +26,7 @@ const NEXT_BATCH_MS = 250
 /** How many rows one DELETE takes. */
 const BATCH = 1_000
 
-/** Makes the partitions of the days to come, drops those past their retention, and deletes old dead jobs and expired answers in small bites. */
+/** Makes the partitions of the days to come, drops those past their retention, and deletes old dead jobs, expired answers and unique keys in small bites. */
 export class Historian implements Service {
   readonly #deps: HistorianDeps
   readonly #loop: Loop
@@ -56,6 +56,7 @@ export class Historian implements Service {
     const jobs = await store.deleteExpired(database, retention, BATCH)
     if (days.length > 0 || jobs > 0) events.emit('history.dropped', { days, jobs })
     const expired = await answers.deleteExpired(database, BATCH)
-    return jobs >= BATCH || expired >= BATCH ? NEXT_BATCH_MS : EVERY_MS
+    const keys = await store.deleteExpiredKeys(database, BATCH)
+    return jobs >= BATCH || expired >= BATCH || keys >= BATCH ? NEXT_BATCH_MS : EVERY_MS
   }
 }
