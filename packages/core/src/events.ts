@@ -66,6 +66,16 @@ export interface PgqEvents {
   readonly 'listener.connected': { readonly channel: string }
   /** Wake-ups are off; polling goes on. */
   readonly 'listener.disconnected': { readonly channel: string; readonly error: unknown }
+  /** Ticks of a schedule were run: `ids` are the jobs, fewer than `ticks` where a unique key held some back. */
+  readonly 'schedule.ticked': {
+    readonly schedule: string
+    readonly queue: string
+    readonly ids: readonly string[]
+    readonly ticks: readonly Date[]
+    readonly deduplicated: number
+  }
+  /** Ticks were dropped, as `missed` of the schedule says: nobody was there for them, from `since` on. */
+  readonly 'schedule.missed': { readonly schedule: string; readonly since: Date }
   readonly 'history.dropped': { readonly days: readonly string[]; readonly jobs: number }
   /** Something in the background failed. It is tried again; nothing is lost. `where` says what it was. */
   readonly error: { readonly where: string; readonly error: unknown }

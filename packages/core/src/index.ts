@@ -44,6 +44,24 @@ export {
   list,
 } from './retry/backoff.ts'
 
+// Schedule
+export {
+  type CronRule,
+  type IntervalRule,
+  nextTicks,
+  type OnceRule,
+  type Schedule,
+  schedule,
+  type ScheduleOptions,
+  type ScheduleRule,
+  type Tick,
+  tickOf,
+} from './job/schedule.ts'
+export type { ListSchedulesOptions, ScheduleCallOptions, Schedules } from './client/schedules.ts'
+export type { ScheduleRecord } from './store/schedule-store.ts'
+export type { Missed } from './cron/due-ticks.ts'
+export type { Rule } from './cron/rule.ts'
+
 // Look and act
 export type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
 export type { JobPage } from './client/inspector.ts'

@@ -30,6 +30,8 @@ const LEVELS: { readonly [Name in PgqEventName]: keyof Logger } = {
   'leader.resigned': 'debug',
   'listener.connected': 'debug',
   'listener.disconnected': 'warn',
+  'schedule.ticked': 'debug',
+  'schedule.missed': 'warn',
   'history.dropped': 'info',
   error: 'error',
 }
@@ -45,6 +47,8 @@ function describe(event: PgqEvent): string {
     parts.push(`${event.job.queue} ${event.job.id} attempt ${event.job.attempt}/${event.job.maxAttempts}`)
   if ('jobs' in event && Array.isArray(event.jobs))
     parts.push(event.jobs.map((job) => `${job.queue} ${job.id} is ${job.status} now`).join(', '))
+  if ('schedule' in event) parts.push(event.schedule)
+  if ('since' in event) parts.push(`ticks dropped from ${event.since.toISOString()} on`)
   if ('queue' in event)
     parts.push(`${event.queue} ${event.ids.length} ${event.ids.length === 1 ? 'job' : 'jobs'}`)
   if ('workerId' in event) parts.push(`worker ${event.workerId}`)

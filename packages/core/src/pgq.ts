@@ -4,6 +4,7 @@ import type { JobTarget, ListOptions } from './client/filter.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
+import { Schedules } from './client/schedules.ts'
 import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
@@ -14,6 +15,7 @@ import { Historian } from './maintenance/historian.ts'
 import { Leader } from './maintenance/leader.ts'
 import { ModestDatabase } from './maintenance/modest-database.ts'
 import { Rescuer } from './maintenance/rescuer.ts'
+import { Scheduler } from './maintenance/scheduler.ts'
 import type { Service } from './runtime/service.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
@@ -24,6 +26,7 @@ import type { Backlog, JobCount } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import { openPool } from './store/pg-connection.ts'
 import { PgDatabase } from './store/pg-database.ts'
+import { ScheduleStore } from './store/schedule-store.ts'
 import type { Transaction } from './store/queryable.ts'
 import { WorkerStore } from './store/worker-store.ts'
 import type { Handler } from './worker/handler.ts'
@@ -48,6 +51,8 @@ export function createPgq(options: PgqOptions): Pgq {
 export class Pgq {
   /** Everything that happens in this process: add listeners with `events.on`. */
   readonly events: Events = new Events()
+  /** Schedules, which enqueue jobs by the clock: change them, look at them, run them now. */
+  readonly schedules: Schedules
   readonly #settings: PgqSettings
   readonly #tables: Tables
   readonly #database: Database
@@ -77,6 +82,7 @@ export class Pgq {
     this.#controller = new Controller(shared)
     this.#idempotency = new Idempotency(shared)
     this.#watcher = new Watcher(shared)
+    this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#call(work) })
   }
 
   /** The schema that holds the queue. */
@@ -228,6 +234,7 @@ export class Pgq {
       connection: this.#settings.connection,
       tables: this.#tables,
       events: this.events,
+      maxPayloadBytes: this.#settings.maxPayloadBytes,
       isClosed: () => this.#closing !== undefined,
       createMaintenance: (needs) => this.#createMaintenance(needs),
     }
@@ -281,7 +288,10 @@ export class Pgq {
       answers: new AnswerStore(this.#tables),
       retention: this.#settings.retention,
     })
-    return new Leader({ database, store, events, workerId, termMs: leaseMs / 2, tasks: [rescuer, historian] })
+    const schedules = new ScheduleStore(this.#tables)
+    const scheduler = new Scheduler({ database: modest, events, store: schedules, lookMs: leaseMs / 6 })
+    const tasks = [rescuer, historian, scheduler]
+    return new Leader({ database, store, events, workerId, termMs: leaseMs / 2, tasks })
   }
 }
 

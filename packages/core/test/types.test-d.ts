@@ -17,6 +17,7 @@ import {
   type PgqEvents,
   type Queryable,
   type ResultOf,
+  schedule,
   SnoozeJob,
   type TransactionalJobContext,
   type,
@@ -187,4 +188,29 @@ test('looking and acting is typed', () => {
   // @ts-expect-error -- misspelt
   void pgq.redrive({ stauts: 'dead' })
   expectTypeOf(pgq.transaction(async () => 5)).toEqualTypeOf<Promise<number>>()
+})
+
+describe('a schedule', () => {
+  test('has the payload of its queue, and a rule of one kind', () => {
+    schedule(
+      visits,
+      { cron: '0 6 * * *', timezone: 'Europe/Berlin' },
+      { at: '2030-01-01' },
+      { missed: { fill: 3 } },
+    )
+    void pgq.schedules.upsert(schedule(plain, { every: '15m', from: new Date() }, { host: 'a' }))
+    pgq.createWorker([handle(plain, () => {})], {
+      schedules: [schedule(plain, { at: new Date() }, { host: 'a' })],
+    })
+    // @ts-expect-error -- the input is text, the Date comes out of the schema
+    schedule(visits, { every: '1h' }, { at: new Date() })
+    // @ts-expect-error -- a payload is not optional
+    schedule(plain, { every: '1h' })
+    // @ts-expect-error -- no rule
+    schedule(plain, {}, { host: 'a' })
+    // @ts-expect-error -- the rule says when
+    schedule(plain, { every: '1h' }, { host: 'a' }, { delay: '1s' })
+    // @ts-expect-error -- no such policy
+    schedule(plain, { every: '1h' }, { host: 'a' }, { missed: 'all' })
+  })
 })

@@ -13,8 +13,10 @@ import {
   type Pgq,
   PgqError,
   type PgqEvents,
+  type Schedule,
   type Worker,
 } from '@pgq/core'
+import { declaredSchedules } from './declared-schedules.ts'
 import { EnhancedCalls } from './enhancers.ts'
 import { logToNest } from './event-logger.ts'
 import { type AnyFound, explore, type ExplorerDeps, type Found } from './explorer.ts'
@@ -22,6 +24,7 @@ import { FeatureQueues } from './feature-queues.ts'
 import { callOf } from './job-call.ts'
 import { afterBootstrap, beforeDestroy } from './lifecycle.ts'
 import { isPerJob } from './nest-container.ts'
+import { isAbout } from './on-job-event.ts'
 import type { ConnectionSettings } from './pgq-module-options.ts'
 import { handlersFor, type WorkerSettings } from './worker-settings.ts'
 
@@ -46,6 +49,8 @@ export class PgqConnection
   readonly #deps: ConnectionDeps
   readonly #logger = new Logger('PgqModule')
   readonly #handlers = new Map<string, { readonly handler: Handler; readonly found: Found<'handler'> }>()
+  readonly #found: Found<'schedule'>[] = []
+  #schedules: readonly Schedule[] = []
   /** How to stop listening to events. */
   readonly #offs: (() => void)[] = []
   #calls: EnhancedCalls | undefined
@@ -105,6 +110,7 @@ export class PgqConnection
       this.#requireOneOfThisName()
       this.#calls = new EnhancedCalls(modules, config, settings.enhancers)
       for (const found of explore(this.#deps)) this.#take(found)
+      this.#schedules = declaredSchedules(this.#found, (queue) => this.#handlers.has(queue))
       const hosts = new Set([...this.#handlers.values()].map(({ found }) => found.module))
       beforeDestroy(hosts, () => this.drain())
       if (settings.worker && !this.#deps.isTest) this.#requireHandlers(settings.worker)
@@ -154,7 +160,9 @@ export class PgqConnection
     const { settings } = this.#deps
     if (this.#idleBecause !== undefined)
       return this.#logger.log(`${this.#title} has no worker in this process: ${this.#idleBecause}`)
-    this.#worker = this.createWorker(settings.worker ?? { options: {}, queues: undefined })
+    const { options, queues } = settings.worker ?? { options: {}, queues: undefined }
+    const schedules = [...(options.schedules ?? []), ...this.#schedules]
+    this.#worker = this.createWorker({ options: { ...options, schedules }, queues })
     await this.#worker.start()
   }
 
@@ -176,6 +184,7 @@ export class PgqConnection
   readonly #takers: { readonly [Kind in AnyFound['kind']]: (found: Found<Kind>) => void } = {
     handler: (found) => this.#addHandler(found),
     listener: (found) => this.#addListener(found),
+    schedule: (found) => void this.#found.push(found),
   }
 
   #take(found: AnyFound): void {
@@ -277,13 +286,6 @@ function connectionUnknown(what: string, connections: readonly PgqConnection[]):
 
 function place({ name, module }: AnyFound): string {
   return `${name} in ${module.name}`
-}
-
-/** Events are about one job, about jobs that were enqueued to one queue, or about jobs of several. */
-function isAbout(event: PgqEvents[keyof PgqEvents], { name }: AnyQueue): boolean {
-  if ('job' in event) return event.job.queue === name
-  if ('jobs' in event && Array.isArray(event.jobs)) return event.jobs.some((job) => job.queue === name)
-  return 'queue' in event && event.queue === name
 }
 
 function handlerMissing(queue: string, title: string): PgqError {

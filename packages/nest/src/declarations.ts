@@ -1,5 +1,12 @@
 import 'reflect-metadata'
-import { type AnyQueue, handle, type HandlerOptions, PgqError, type PgqEventName } from '@pgq/core'
+import {
+  type AnyQueue,
+  handle,
+  type HandlerOptions,
+  PgqError,
+  type PgqEventName,
+  type Schedule,
+} from '@pgq/core'
 
 /** Says that a class or a method handles the jobs of a queue. */
 interface HandlerDeclaration {
@@ -16,10 +23,17 @@ interface ListenerDeclaration {
   readonly connection: string
 }
 
+/** Says that a queue gets jobs by the clock. */
+interface ScheduleDeclaration {
+  readonly schedule: Schedule
+  readonly connection: string
+}
+
 /** Everything that the decorators say, by kind. A new decorator is an entry here, and one where a connection takes them up. */
 export interface Declarations {
   readonly handler: HandlerDeclaration
   readonly listener: ListenerDeclaration
+  readonly schedule: ScheduleDeclaration
 }
 
 /** What a declaration can be of. */
@@ -28,6 +42,7 @@ export type DeclarationKind = keyof Declarations
 const KEYS: { readonly [Kind in DeclarationKind]: symbol } = {
   handler: Symbol.for('pgq.nest.handler'),
   listener: Symbol.for('pgq.nest.listener'),
+  schedule: Symbol.for('pgq.nest.schedule'),
 }
 
 /** Every kind. */

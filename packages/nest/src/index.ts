@@ -31,6 +31,9 @@ export { Process, type ProcessDecorator, type ProcessOptions } from './process.t
 export { InjectJob, InjectJobContext } from './inject.ts'
 export { type PgqContextType, PgqExecutionContext } from './execution-context.ts'
 
+// Schedule
+export { type NestScheduleOptions, Schedule, type ScheduleDecorator } from './schedule.ts'
+
 // Learn what happens
 export {
   type JobEvent,

@@ -60,3 +60,10 @@ export function OnJobEvent<Name extends JobEventName>(
   return (target, name, descriptor) =>
     declareMethod('listener', '@OnJobEvent', { target, name, descriptor }, { event, queue, connection })
 }
+
+/** Events are about one job, about jobs that were enqueued to one queue, or about jobs of several. */
+export function isAbout(event: PgqEvents[keyof PgqEvents], { name }: AnyQueue): boolean {
+  if ('job' in event) return event.job.queue === name
+  if ('jobs' in event && Array.isArray(event.jobs)) return event.jobs.some((job) => job.queue === name)
+  return 'queue' in event && event.queue === name
+}

@@ -60,6 +60,9 @@ export const PROBLEMS_BY_CODE: { readonly [Code in PgqErrorCode]: ProblemDecisio
   },
   INVALID_OPTION: OURS,
   INVALID_QUEUE: OURS,
+  INVALID_SCHEDULE: OURS,
+  UNKNOWN_SCHEDULE: OURS,
+  SCHEDULE_IN_CODE: OURS,
   DUPLICATE_HANDLER: OURS,
   // What follows happens to attempts, not to requests.
   PAYLOAD_REJECTED: OURS,

@@ -29,7 +29,7 @@ export interface QueueOptions<Input, Payload, Result> {
   /** Lower goes first, -32768 to 32767. @default 0 */
   readonly priority?: number
   /** Which of its jobs are the same, and what happens to the newer one of two. @default none are */
-  readonly unique?: UniqueOptions<Input>
+  readonly unique?: UniqueOptions<NoInfer<Input>>
 }
 
 /**

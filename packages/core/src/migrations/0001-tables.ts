@@ -89,7 +89,7 @@ CREATE INDEX unique_keys_held_until ON ${t.uniqueKeys} (held_until) WHERE held_u
 CREATE INDEX unique_keys_behind ON ${t.uniqueKeys} (queue_name, unique_key) WHERE behind_id IS NOT NULL;
 `
 
-/** Who works, who leads, and the tables that pause, limits and schedules will use. */
+/** Who works, who leads, and the table that pause and limits will use. */
 const bookkeeping = (t: Tables): string => `
 -- A worker is alive while it renews its lease. A lost one keeps its row for a while, so that nothing it still has
 -- under way can look like the claim of a live worker.
@@ -120,16 +120,6 @@ CREATE TABLE ${t.queues} (
   name       text        PRIMARY KEY,
   paused_at  timestamptz,
   limits     jsonb       NOT NULL DEFAULT '{}',
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-
-CREATE TABLE ${t.schedules} (
-  name       text        PRIMARY KEY,
-  queue_name text        NOT NULL,
-  definition jsonb       NOT NULL,
-  next_at    timestamptz,
-  last_at    timestamptz,
-  paused_at  timestamptz,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 `

@@ -3,7 +3,7 @@ import { type Migration, functionBody } from './migration.ts'
 
 /** Unique jobs in all their forms: keys from payloads, rules for conflicts, and jobs that wait behind one that runs. */
 export const uniqueJobs: Migration = {
-  id: 6,
+  id: 7,
   name: 'unique jobs',
   breaking: true,
   up: (t) =>
@@ -128,7 +128,7 @@ CREATE TRIGGER pgq_stay_behind BEFORE UPDATE ON ${t.waiting} FOR EACH ROW
  */
 const takeKeyByRules = (t: Tables): string => `
 CREATE FUNCTION ${t.schema}.take_key_by_rules(
-  wanted_queue text, wanted_key text, taker uuid, rules jsonb, new_payload jsonb, due timestamptz, rank smallint, notes jsonb,
+  wanted_queue text, wanted_key text, taker uuid, rules jsonb, new_payload jsonb, due timestamptz, rank integer, notes jsonb,
   OUT standing uuid, OUT outcome text, OUT behind boolean)
 LANGUAGE plpgsql VOLATILE ${BY_INDEX} AS ${functionBody(`
 #variable_conflict use_column

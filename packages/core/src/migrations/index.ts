@@ -3,6 +3,7 @@ import { enqueueFunctions } from './0002-enqueue.ts'
 import { handWrittenChanges } from './0003-hand-written-changes.ts'
 import { idempotencyKeys } from './0004-idempotency-keys.ts'
 import { hotStatements } from './0005-hot-statements.ts'
+import { schedules } from './0006-schedules.ts'
 import { uniqueJobs } from './0007-unique-jobs.ts'
 import type { Migration } from './migration.ts'
 
@@ -13,5 +14,6 @@ export const MIGRATIONS: readonly Migration[] = [
   handWrittenChanges,
   idempotencyKeys,
   hotStatements,
+  schedules,
   uniqueJobs,
 ]

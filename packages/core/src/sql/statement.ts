@@ -31,6 +31,7 @@ export interface Tables {
   readonly leader: string
   readonly queues: string
   readonly schedules: string
+  readonly scheduleDeclarations: string
   readonly uniqueKeys: string
   readonly idempotencyKeys: string
   readonly migrations: string
@@ -54,6 +55,7 @@ export function tablesIn(name: string): Tables {
     leader: `${schema}.leader`,
     queues: `${schema}.queues`,
     schedules: `${schema}.schedules`,
+    scheduleDeclarations: `${schema}.schedule_declarations`,
     uniqueKeys: `${schema}.unique_keys`,
     idempotencyKeys: `${schema}.idempotency_keys`,
     migrations: `${schema}.migrations`,

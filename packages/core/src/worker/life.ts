@@ -19,6 +19,7 @@ import type { Handler } from './handler.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { PulseThread } from './pulse-thread.ts'
 import { Runner } from './runner.ts'
+import { ScheduleDeclaration } from './schedule-declaration.ts'
 import { claimOf } from './settlement.ts'
 import { Settler } from './settler.ts'
 import type { WorkerSettings } from './worker-options.ts'
@@ -28,6 +29,7 @@ export interface WorkerDeps {
   readonly connection: ConnectionConfig
   readonly tables: Tables
   readonly events: Events
+  readonly maxPayloadBytes: number
   /** Whether the queue that the worker belongs to was closed. */
   readonly isClosed: () => boolean
   /** Makes what the elected leader does: rescue, partitions, retention. */
@@ -73,6 +75,7 @@ export class WorkerLife {
   readonly #heartbeat: Heartbeat
   readonly #listener: Listener | undefined
   readonly #maintenance: Service | undefined
+  readonly #schedules: ScheduleDeclaration
   #transactions: Database | undefined
   #ending = false
 
@@ -80,13 +83,14 @@ export class WorkerLife {
     this.#deps = deps
     this.#handlers = handlers
     this.#settings = settings
-    const { events, tables } = deps
-    const { leaseMs, maxBlockedMs } = settings
+    const { events, tables, maxPayloadBytes } = deps
+    const { leaseMs, maxBlockedMs, schedules } = settings
     const workerId = (): string => this.workerId
     this.#control = this.#open(2)
     this.#pulse = this.#open(1, leaseMs / 3)
     this.#jobs = new JobStore(tables)
     this.#workers = new WorkerStore(tables)
+    this.#schedules = new ScheduleDeclaration(tables, schedules, maxPayloadBytes)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
     this.#settler = new Settler({
       ...shared,
@@ -135,6 +139,7 @@ export class WorkerLife {
   async begin(): Promise<void> {
     try {
       await checkSchema(this.#control, this.#deps.tables)
+      await this.#schedules.prepare()
       await this.#register()
     } catch (error) {
       await this.#close()
@@ -237,6 +242,7 @@ export class WorkerLife {
       ),
       leaseMs: this.#settings.leaseMs,
     })
+    await this.#schedules.declare(this.#control, this.workerId)
   }
 
   /** A worker that finds work wherever it looks needs no notifications, and producers need not pay for them. */

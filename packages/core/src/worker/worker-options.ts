@@ -2,6 +2,7 @@ import os from 'node:os'
 import { PgqError, show } from '../errors.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { flagOption, integerOption, knownOptions, textOption } from '../runtime/options.ts'
+import { assertSchedule, type Schedule } from '../job/schedule.ts'
 import type { Handler } from './handler.ts'
 
 /** How a worker works. Every default is the recommended setting. */
@@ -26,6 +27,12 @@ export interface WorkerOptions {
   readonly listen?: boolean
   /** Take part in the election of who does the maintenance: rescue, partitions, retention. @default true */
   readonly maintenance?: boolean
+  /**
+   * The schedules that this program wants, each under a name of its own. They are made so when the worker starts; one that no live worker declares
+   * any more rests.
+   * @default none
+   */
+  readonly schedules?: readonly Schedule[]
   /** Stop on SIGTERM and SIGINT. A second signal ends the process as usual. @default false */
   readonly signals?: boolean
 }
@@ -42,6 +49,7 @@ export interface WorkerSettings {
   readonly listen: boolean
   readonly maintenance: boolean
   readonly signals: boolean
+  readonly schedules: readonly Schedule[]
 }
 
 /**
@@ -59,6 +67,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     'listen',
     'maintenance',
     'signals',
+    'schedules',
   ])
   const {
     name = `${os.hostname()}:${process.pid}`,
@@ -81,7 +90,29 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     listen: flagOption('listen', options.listen ?? true),
     maintenance: flagOption('maintenance', options.maintenance ?? true),
     signals: flagOption('signals', options.signals ?? false),
+    schedules: scheduleList(options.schedules ?? []),
   }
+}
+
+/** Two schedules of one name would take turns. */
+function scheduleList(schedules: readonly Schedule[]): readonly Schedule[] {
+  if (!Array.isArray(schedules)) {
+    throw new PgqError(
+      'INVALID_OPTION',
+      `schedules is ${show(schedules)}: it must be a list of what schedule(…) returned`,
+    )
+  }
+  const names = new Set<string>()
+  for (const given of schedules as readonly Schedule[]) {
+    assertSchedule(given)
+    if (names.has(given.name))
+      throw new PgqError(
+        'INVALID_OPTION',
+        `there are two schedules ${show(given.name)}: give one of them another name, schedule(…, { name: '…' })`,
+      )
+    names.add(given.name)
+  }
+  return [...schedules]
 }
 
 /**

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { WorkerOptions } from '../../src/index.ts'
+import type { ScheduleRule, WorkerOptions } from '../../src/index.ts'
 import { cleanUpAfterwards, until } from '@pgq/test-support'
 
 /** One thing a worker process can do with a job; a payload holds a list of them as `steps`. */
@@ -28,6 +28,8 @@ export interface WorkerProcessOptions {
   readonly url: string
   readonly schema: string
   readonly queues: readonly { name: string; concurrency?: number; transactional?: boolean }[]
+  /** What it declares. */
+  readonly schedules?: readonly { queue: string; rule: ScheduleRule; name: string }[]
   readonly options?: WorkerOptions
 }
 

@@ -1,0 +1,290 @@
+import { until } from '@pgq/test-support'
+import { expect, test } from 'vitest'
+import {
+  type Handler,
+  handle,
+  nextTicks,
+  type PgqErrorCode,
+  schedule,
+  type ScheduleRule,
+  tickOf,
+  type,
+} from '../src/index.ts'
+import { defineQueue } from '../src/job/queue.ts'
+import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
+import { collect, work } from './support/work.ts'
+
+const queue = defineQueue('reports', { payload: type<{ kind: string }>(), maxAttempts: 7 })
+const quick = { lease: '1s' } as const
+const idle: Handler = handle(queue, () => {})
+const daily: ScheduleRule = { cron: '0 6 * * *', timezone: 'Europe/Berlin' }
+const coded = (code: PgqErrorCode) => expect.objectContaining({ code })
+
+const named = (name: string, kind: string) => schedule(queue, daily, { kind }, { name })
+
+/** Puts the next tick of a schedule into the past, as an outage does. */
+const backdate = ({ sql, schema }: FreshQueue, name: string, interval: string): Promise<unknown> =>
+  sql(
+    `UPDATE ${schema}.schedules SET next_at = date_trunc('hour', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '${interval}' WHERE name = '${name}'`,
+  )
+
+const nextAt = async ({ pgq }: FreshQueue, name: string): Promise<Date> =>
+  until('the next tick is known', async () => (await pgq.schedules.get(name))?.nextAt ?? undefined)
+
+test('a declared schedule enqueues a job at each tick, which says which tick it is for', async () => {
+  const { pgq } = await freshQueue()
+  const ticked = collect(pgq, 'schedule.ticked')
+  const jobs: {
+    tick: ReturnType<typeof tickOf>
+    scheduledFor: Date
+    payload: unknown
+    maxAttempts: number
+    kept: unknown
+  }[] = []
+  const handler = handle(queue, (job) => {
+    jobs.push({
+      tick: tickOf(job),
+      scheduledFor: job.scheduledFor,
+      payload: job.payload,
+      maxAttempts: job.maxAttempts,
+      kept: job.metadata['tenant'],
+    })
+  })
+  const every = schedule(
+    queue,
+    { every: '1s' },
+    { kind: 'tick' },
+    { name: 'second', metadata: { tenant: 'acme' } },
+  )
+  await work(pgq, [handler], { ...quick, schedules: [every] })
+  await until('three have run', () => jobs.length >= 3)
+  for (const { tick, scheduledFor, ...rest } of jobs) {
+    expect(tick).toEqual({ schedule: 'second', at: scheduledFor, manual: false })
+    expect(scheduledFor.getMilliseconds()).toBe(0)
+    expect(rest).toEqual({ payload: { kind: 'tick' }, maxAttempts: 7, kept: 'acme' })
+  }
+  const ticks = ticked.flatMap((event) => event.ticks.map(Number))
+  expect(ticks).toEqual(Array.from(ticks, (_, n) => (ticks[0] as number) + n * 1_000))
+})
+
+test('a cron schedule knows its next tick, and next() shows those after it', async () => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  await work(pgq, [idle], { ...quick, schedules: [schedule(queue, daily, { kind: 'daily' })] })
+  const first = await nextAt(fresh, 'reports')
+  expect(await pgq.schedules.next('reports', 3)).toEqual(nextTicks(daily, 3))
+  expect(first).toEqual(nextTicks(daily, 1)[0])
+  expect(await pgq.schedules.get('reports')).toMatchObject({
+    queue: 'reports',
+    declared: true,
+    pausedAt: null,
+    payload: { kind: 'daily' },
+  })
+})
+
+test('a one-off runs once, is finished then, and stays so however often it is declared', async () => {
+  const { pgq } = await freshQueue()
+  const ticked = collect(pgq, 'schedule.ticked')
+  const once = schedule(queue, { at: new Date(Date.now() - 5_000) }, { kind: 'once' }, { name: 'once' })
+  const worker = await work(pgq, [idle], { ...quick, schedules: [once] })
+  await until('it has ticked', () => ticked.length > 0)
+  await worker.stop()
+  const again = await work(pgq, [idle], {
+    ...quick,
+    schedules: [once, schedule(queue, { every: '1s' }, { kind: 'beat' })],
+  })
+  await until('others tick', () => ticked.filter((event) => event.schedule === 'reports').length >= 2)
+  await again.stop()
+  expect(ticked.filter((event) => event.schedule === 'once')).toHaveLength(1)
+  expect(await pgq.schedules.get('once')).toMatchObject({ nextAt: null, finishedAt: expect.any(Date) })
+  expect(await pgq.schedules.next('once')).toEqual([])
+})
+
+test.each([
+  ['skip', 0],
+  ['once', 1],
+  [{ fill: 3 }, 3],
+] as const)('of ticks that nobody was there for, %j runs %i', async (missed, count) => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const name = 'outage'
+  // At the half hour, and the test puts the outage at full hours before: nothing is on time by chance.
+  const rule = {
+    every: '1h',
+    from: new Date(Date.UTC(2020, 0, 1, 0, (new Date().getUTCMinutes() + 30) % 60)),
+  } as const
+  await pgq.schedules.upsert(schedule(queue, rule, { kind: 'hourly' }, { name, missed }))
+  await fresh.sql(`UPDATE ${fresh.schema}.schedules SET next_at = '2021-01-01 00:00Z' WHERE name = '${name}'`)
+  const ticked = collect(pgq, 'schedule.ticked')
+  const dropped = collect(pgq, 'schedule.missed')
+  await work(pgq, [idle], quick)
+  await until('it has moved on', () => dropped.length > 0)
+  expect(dropped).toHaveLength(1)
+  const ticks = ticked.flatMap((event) => event.ticks.map(Number))
+  const last = nextTicks(rule, 1)[0] as Date
+  expect(ticks).toEqual(Array.from({ length: count }, (_, n) => Number(last) - (count - n) * 3_600_000))
+  expect(await nextAt(fresh, name)).toEqual(last)
+})
+
+test('a paused schedule rests, durably, and resume goes on by its policy', async () => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const ticked = collect(pgq, 'schedule.ticked')
+  await pgq.schedules.upsert(
+    schedule(queue, { every: '1h' }, { kind: 'x' }, { name: 'paused', missed: { fill: 2 } }),
+  )
+  await pgq.schedules.upsert(schedule(queue, { every: '1s' }, { kind: 'x' }, { name: 'beat' }))
+  await pgq.schedules.pause('paused')
+  await backdate(fresh, 'paused', '9 hours')
+  await work(pgq, [idle], quick)
+  await until('another ticks', () => ticked.length >= 2)
+  expect(ticked.some((event) => event.schedule === 'paused')).toBe(false)
+  await pgq.schedules.resume('paused')
+  const event = await until('it goes on', () => ticked.find(({ schedule: name }) => name === 'paused'))
+  expect([2, 3]).toContain(event.ticks.length) // one more when the test runs in the first minute of an hour
+})
+
+test('run now enqueues a job and moves no tick', async () => {
+  const fresh = await freshQueue()
+  const { pgq, sql, schema } = fresh
+  await pgq.schedules.upsert(
+    schedule(queue, daily, { kind: 'by hand' }, { name: 'nightly', uniqueKey: 'nightly' }),
+  )
+  const { id, deduplicated } = await pgq.schedules.runNow('nightly')
+  expect(deduplicated).toBe(false)
+  const job = await pgq.get(id)
+  expect(job).toMatchObject({ queue: 'reports', payload: { kind: 'by hand' }, uniqueKey: 'nightly' })
+  expect(job && tickOf(job)).toMatchObject({ schedule: 'nightly', manual: true })
+  expect(await pgq.schedules.runNow('nightly')).toEqual({ id, deduplicated: true })
+  expect(await sql(`SELECT * FROM ${schema}.run_schedule('nightly')`)).toEqual([{ id, deduplicated: true }])
+  expect(await pgq.schedules.get('nightly')).toMatchObject({ lastAt: null, nextAt: null })
+})
+
+test('a tick whose predecessor still waits is held back by a unique key', async () => {
+  const { pgq } = await freshQueue()
+  const ticked = collect(pgq, 'schedule.ticked')
+  const other = defineQueue('nobody.works.here')
+  await pgq.schedules.upsert(schedule(other, { every: '1s' }, 1, { uniqueKey: 'one at a time' }))
+  await work(pgq, [idle], quick)
+  await until('it has ticked twice', () => ticked.length >= 2)
+  expect(ticked.slice(0, 2).map(({ ids, deduplicated }) => [ids.length, deduplicated])).toEqual([
+    [1, 0],
+    [0, 1],
+  ])
+  expect((await pgq.list({ queue: other })).jobs).toHaveLength(1)
+})
+
+test('upsert and remove belong to the transaction that they are made in', async () => {
+  const { pgq } = await freshQueue()
+  const mine = schedule(queue, daily, { kind: 'mine' }, { name: 'user.7' })
+  await expect(
+    pgq.transaction(async (tx) => {
+      await pgq.schedules.upsert(mine, { tx })
+      throw new Error('no')
+    }),
+  ).rejects.toThrow('no')
+  expect(await pgq.schedules.get('user.7')).toBeNull()
+  await pgq.schedules.upsert(mine)
+  await pgq.transaction((tx) => pgq.schedules.remove('user.7', { tx }))
+  expect(await pgq.schedules.list()).toEqual([])
+  expect(await pgq.schedules.remove('user.7')).toBe(false)
+})
+
+test('a changed rule counts from now; an unchanged one is not written at all', async () => {
+  const fresh = await freshQueue()
+  const { pgq, sql, schema } = fresh
+  const ticked = collect(pgq, 'schedule.ticked')
+  await pgq.schedules.upsert(
+    schedule(queue, { every: '1h' }, { kind: 'x' }, { name: 'changed', missed: { fill: 100 } }),
+  )
+  await work(pgq, [idle], quick)
+  await nextAt(fresh, 'changed')
+  const row = `SELECT xmin::text FROM ${schema}.schedules`
+  const before = await sql(row)
+  await pgq.schedules.upsert(
+    schedule(queue, { every: '1h' }, { kind: 'x' }, { name: 'changed', missed: { fill: 100 } }),
+  )
+  expect(await sql(row)).toEqual(before)
+  await pgq.schedules.upsert(
+    schedule(queue, { cron: '0 0 1 1 *' }, { kind: 'y' }, { name: 'changed', missed: { fill: 100 } }),
+  )
+  expect(await nextAt(fresh, 'changed')).toEqual(nextTicks({ cron: '0 0 1 1 *' }, 1)[0])
+  expect(ticked.filter(({ ticks }) => ticks.some((tick) => tick.getUTCFullYear() < 2025))).toEqual([])
+})
+
+test('what is written by SQL is followed, and a rule that cannot be is marked and harms no other', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  const ticked = collect(pgq, 'schedule.ticked')
+  await sql(
+    `INSERT INTO ${schema}.schedules (name, queue_name, every_ms) VALUES ('by hand', 'reports', 1000)`,
+  )
+  await sql(
+    `INSERT INTO ${schema}.schedules (name, queue_name, cron) VALUES ('wrong', 'reports', 'whenever')`,
+  )
+  await work(pgq, [idle], quick)
+  await until('it ticks', () => ticked.length >= 2)
+  expect(await pgq.schedules.get('wrong')).toMatchObject({
+    error: expect.stringContaining('"whenever"'),
+    nextAt: null,
+  })
+  await sql(`UPDATE ${schema}.schedules SET cron = '* * * * * *' WHERE name = 'wrong'`)
+  await until('it ticks as well', () => ticked.some((event) => event.schedule === 'wrong'))
+  await sql(`UPDATE ${schema}.schedules SET paused_at = now() WHERE name = 'wrong'`)
+  expect(await pgq.schedules.get('wrong')).toMatchObject({ error: null, pausedAt: expect.any(Date) })
+})
+
+test('in a rolling deploy both versions are kept up, the newer one decides, and what nobody declares any more rests', async () => {
+  const { pgq } = await freshQueue()
+  const states = async () =>
+    Object.fromEntries(
+      (await pgq.schedules.list()).map((one) => [
+        one.name,
+        `${(one.payload as { kind: string }).kind}${one.retiredAt ? ' rests' : ''}`,
+      ]),
+    )
+  const old = await work(pgq, [idle], { ...quick, schedules: [named('a', 'old'), named('b', 'old')] })
+  expect(await states()).toEqual({ a: 'old', b: 'old' })
+  await work(pgq, [idle], { ...quick, schedules: [named('a', 'new'), named('c', 'new')] })
+  expect(await states()).toEqual({ a: 'new', b: 'old', c: 'new' })
+  await expect(pgq.schedules.remove('c')).rejects.toThrow(coded('SCHEDULE_IN_CODE'))
+  await expect(pgq.schedules.upsert(named('c', 'other'))).rejects.toThrow(coded('SCHEDULE_IN_CODE'))
+  await old.stop()
+  await until('b rests', async () => (await states())['b'] === 'old rests')
+  expect(await states()).toEqual({ a: 'new', b: 'old rests', c: 'new' })
+  // A worker that says nothing of schedules changes nothing.
+  await work(pgq, [idle], quick)
+  expect(await pgq.schedules.remove('b')).toBe(true)
+  expect(await states()).toEqual({ a: 'new', c: 'new' })
+})
+
+test.each([
+  [{ cron: '0 0 31 2 *' }, 'INVALID_SCHEDULE', 'never comes true'],
+  [{ cron: '61 * * * *' }, 'INVALID_SCHEDULE', '"61 * * * *"'],
+  [{ cron: '* * *' }, 'INVALID_SCHEDULE', 'five fields'],
+  [{ cron: '0 0 1 1 * * 2030' }, 'INVALID_SCHEDULE', 'five fields'],
+  [{ cron: '* * * * *', timezone: 'Mars/Base' }, 'INVALID_SCHEDULE', '"Mars/Base"'],
+  [{ every: '1s', timezone: 'UTC' }, 'INVALID_SCHEDULE', 'timezone'],
+  [{ every: '10ms' }, 'INVALID_OPTION', 'every'],
+  [{ every: '1h', cron: '* * * * *' }, 'INVALID_SCHEDULE', 'cron and every'],
+  [{}, 'INVALID_SCHEDULE', 'none'],
+  [{ at: new Date('?') }, 'INVALID_OPTION', 'at'],
+  [{ cron: '* * * * *', zone: 'UTC' }, 'INVALID_OPTION', '"zone"'],
+] as const)('the rule %j is refused', (rule, code, says) => {
+  const define = () => schedule(queue, rule as never, { kind: 'x' })
+  expect(define).toThrow(coded(code))
+  expect(define).toThrow(says)
+})
+
+test('options that make no sense are refused', async () => {
+  const { pgq } = await freshQueue()
+  const having = (options: object) => () => schedule(queue, daily, { kind: 'x' }, options)
+  expect(having({ delay: '1s' })).toThrow(coded('INVALID_OPTION'))
+  expect(having({ missed: 'all' })).toThrow(/'skip', 'once' or/)
+  expect(having({ missed: { fill: 5_000 } })).toThrow(coded('INVALID_OPTION'))
+  expect(having({ name: '' })).toThrow(coded('INVALID_OPTION'))
+  const one = schedule(queue, daily, { kind: 'x' })
+  expect(() => pgq.createWorker([idle], { schedules: [one, one] })).toThrow(/two schedules "reports"/)
+  expect(() => pgq.createWorker([idle], { schedules: ['reports'] as never })).toThrow(coded('INVALID_OPTION'))
+  for (const call of ['pause', 'resume', 'runNow', 'next'] as const)
+    await expect(pgq.schedules[call]('nothing')).rejects.toThrow(coded('UNKNOWN_SCHEDULE'))
+})
