@@ -12,6 +12,7 @@ export {
   type QueueOptions,
   type ResultOf,
 } from './job/queue.ts'
+export type { Limits, QueueLimits, Rate } from './job/limits.ts'
 export { type Schema, type } from './job/schema.ts'
 export { type Duration, durationMs, type DurationUnit } from './runtime/duration.ts'
 
@@ -23,17 +24,21 @@ export type { FieldOf, OnConflict, Replaceable, UniqueOptions } from './job/uniq
 export type { Queryable, Transaction } from './store/queryable.ts'
 
 // Process
+export { type ChunkContext, type ChunkMember, type ChunkOptions, handleChunk } from './worker/handle-chunk.ts'
+export type { Marked } from './worker/chunk.ts'
 export {
+  type ChunkRunner,
   type Handler,
   handle,
   type HandlerOptions,
   type JobContext,
+  type OpenChunk,
   type TransactionalJobContext,
 } from './worker/handler.ts'
 export type { Worker, WorkerStatus } from './worker/worker.ts'
 export type { WorkerOptions } from './worker/worker-options.ts'
 export type { AttemptError, Job, JobOf, JobRecord, Json, Metadata } from './job/job.ts'
-export { CancelJob, DeadJob, RetryJob, SnoozeJob } from './job/endings.ts'
+export { CancelJob, DeadJob, RateLimitJob, RetryJob, SnoozeJob } from './job/endings.ts'
 export {
   type Backoff,
   type BackoffFunction,
@@ -64,7 +69,11 @@ export type { Rule } from './cron/rule.ts'
 
 // Look and act
 export type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
+export type { CancelOptions } from './client/controller.ts'
+export type { HoldOptions } from './client/queue-control.ts'
 export type { JobPage } from './client/inspector.ts'
+export type { Explanation, Reason, ReasonCode } from './client/explanation.ts'
+export type { WorkerReport } from './store/fleet-reader.ts'
 export type { Backlog, JobCount } from './store/job-reader.ts'
 export type { WatchOptions } from './client/watcher.ts'
 export { hasEnded, JOB_STATUSES, type JobStatus } from './job/status.ts'

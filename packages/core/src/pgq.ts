@@ -1,36 +1,33 @@
-import { Controller } from './client/controller.ts'
+import { type CancelOptions, Controller } from './client/controller.ts'
 import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
+import type { Explanation } from './client/explanation.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Schedules } from './client/schedules.ts'
+import { type HoldOptions, QueueControl } from './client/queue-control.ts'
 import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
 import type { JobRecord } from './job/job.ts'
+import type { QueueLimits } from './job/limits.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
 import type { JobStatus } from './job/status.ts'
-import { Historian } from './maintenance/historian.ts'
-import { Leader } from './maintenance/leader.ts'
-import { ModestDatabase } from './maintenance/modest-database.ts'
-import { Rescuer } from './maintenance/rescuer.ts'
-import { Scheduler } from './maintenance/scheduler.ts'
-import type { Service } from './runtime/service.ts'
+import { makeDays } from './maintenance/make-days.ts'
+import { createMaintenance } from './maintenance/create-maintenance.ts'
+import { Calls } from './runtime/calls.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
-import { AnswerStore } from './store/answer-store.ts'
-import { guardTransaction } from './store/guarded-transaction.ts'
-import { HistoryStore } from './store/history-store.ts'
+import { runGuarded } from './store/guarded-transaction.ts'
+import type { WorkerReport } from './store/fleet-reader.ts'
 import type { Backlog, JobCount } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import { openPool } from './store/pg-connection.ts'
 import { PgDatabase } from './store/pg-database.ts'
-import { ScheduleStore } from './store/schedule-store.ts'
 import type { Transaction } from './store/queryable.ts'
-import { WorkerStore } from './store/worker-store.ts'
 import type { Handler } from './worker/handler.ts'
-import type { MaintenanceDeps, WorkerDeps } from './worker/life.ts'
+import type { WorkerDeps } from './worker/life.ts'
 import { Worker } from './worker/worker.ts'
 import type { WorkerOptions } from './worker/worker-options.ts'
 
@@ -59,13 +56,12 @@ export class Pgq {
   readonly #enqueuer: Enqueuer
   readonly #inspector: Inspector
   readonly #controller: Controller
+  readonly #queues: QueueControl
   readonly #idempotency: Idempotency
   readonly #watcher: Watcher
   readonly #workers = new Set<Worker>()
-  /** The calls under way: they are answered before anything is closed. */
-  readonly #calls = new Set<Promise<unknown>>()
+  readonly #calls = new Calls(() => new PgqError('CLOSED', 'this pgq was closed'))
   #closing: Promise<void> | undefined
-  #closed = false
 
   constructor(options: PgqOptions) {
     this.#settings = pgqSettings(options)
@@ -80,9 +76,10 @@ export class Pgq {
     this.#enqueuer = new Enqueuer({ ...shared, maxPayloadBytes })
     this.#inspector = new Inspector(shared)
     this.#controller = new Controller(shared)
+    this.#queues = new QueueControl(shared)
     this.#idempotency = new Idempotency(shared)
     this.#watcher = new Watcher(shared)
-    this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#call(work) })
+    this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#calls.begin(work) })
   }
 
   /** The schema that holds the queue. */
@@ -95,9 +92,9 @@ export class Pgq {
    * @throws PgqError SCHEMA_OCCUPIED, SCHEMA_TOO_NEW, MIGRATION_CHANGED, DATABASE_UNAVAILABLE, DATABASE_REJECTED
    */
   migrate(): Promise<MigrationReport> {
-    return this.#call(async () => {
+    return this.#calls.begin(async () => {
       const report = await migrate(this.#database, this.#tables)
-      await this.#makeDays()
+      await makeDays({ database: this.#database, tables: this.#tables, events: this.events })
       return report
     })
   }
@@ -112,7 +109,7 @@ export class Pgq {
    * @throws PgqError SCHEMA_MISSING, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SCHEMA_OCCUPIED, DATABASE_UNAVAILABLE
    */
   check(): Promise<void> {
-    return this.#call(() => checkSchema(this.#database, this.#tables))
+    return this.#calls.begin(() => checkSchema(this.#database, this.#tables))
   }
 
   /**
@@ -125,7 +122,7 @@ export class Pgq {
     payload: InputOf<Q>,
     options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult> {
-    return this.#call(() => this.#enqueuer.enqueue(queue, payload, options))
+    return this.#calls.begin(() => this.#enqueuer.enqueue(queue, payload, options))
   }
 
   /**
@@ -137,7 +134,7 @@ export class Pgq {
     payloads: Iterable<InputOf<Q>>,
     options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult[]> {
-    return this.#call(() => this.#enqueuer.enqueueMany(queue, payloads, options))
+    return this.#calls.begin(() => this.#enqueuer.enqueueMany(queue, payloads, options))
   }
 
   /**
@@ -145,18 +142,7 @@ export class Pgq {
    * and later ones are refused with TRANSACTION_CLOSED.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#call(() =>
-      this.#database.transaction(async (session) => {
-        const guard = guardTransaction(session.queryable)
-        try {
-          const answer = await work(guard.tx)
-          await guard.flush()
-          return answer
-        } finally {
-          guard.close()
-        }
-      }),
-    )
+    return this.#calls.begin(() => runGuarded(this.#database, work))
   }
 
   /**
@@ -165,7 +151,7 @@ export class Pgq {
    * @throws PgqError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, TRANSACTION_CLOSED, INVALID_OPTION, for an answer that JSON can't hold as well
    */
   once<T>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
-    return this.#call(() => this.#idempotency.once(options, work))
+    return this.#calls.begin(() => this.#idempotency.once(options, work))
   }
 
   /**
@@ -173,24 +159,40 @@ export class Pgq {
    * @throws PgqError INVALID_ID
    */
   get(id: string): Promise<JobRecord | null> {
-    return this.#call(() => this.#inspector.get(id))
+    return this.#calls.begin(() => this.#inspector.get(id))
   }
 
   /** A page of the jobs that match, newest first. */
   list(options: ListOptions = {}): Promise<JobPage> {
-    return this.#call(() => this.#inspector.list(options))
+    return this.#calls.begin(() => this.#inspector.list(options))
   }
 
   /** How many jobs there are, by queue and status. It reads all it counts: name the statuses to leave a long history out. */
   counts(
     options: { readonly queue?: AnyQueue | string; readonly status?: JobStatus | readonly JobStatus[] } = {},
   ): Promise<JobCount[]> {
-    return this.#call(() => this.#inspector.counts(options))
+    return this.#calls.begin(() => this.#inspector.counts(options))
   }
 
   /** How far behind the queues are: the age of the oldest due job of each queue that has one. Cheap, whatever the backlog. */
   backlog(options: { readonly queues?: readonly (AnyQueue | string)[] } = {}): Promise<Backlog[]> {
-    return this.#call(() => this.#inspector.backlog(options))
+    return this.#calls.begin(() => this.#inspector.backlog(options))
+  }
+
+  /** The workers that there are, on whatever machine, and how many jobs of which queues each has in hand. */
+  workers(): Promise<WorkerReport[]> {
+    return this.#calls.begin(() => this.#inspector.workers())
+  }
+
+  /**
+   * Says why a job stands where it does: why it does not run, or where it runs, or how it has ended. Null when there is none with that
+   * id. It costs a few index probes, whatever the backlog.
+   * @throws PgqError INVALID_ID
+   * @example
+   * for (const { code, message } of (await pgq.explain(id))?.reasons ?? []) console.log(code, message)
+   */
+  explain(id: string): Promise<Explanation | null> {
+    return this.#calls.begin(() => this.#inspector.explain(id))
   }
 
   /**
@@ -201,28 +203,63 @@ export class Pgq {
    * for await (const job of pgq.watch(id)) console.log(job.status, job.progress)
    */
   watch(id: string, options: WatchOptions = {}): AsyncIterableIterator<JobRecord> {
-    if (this.#closed) throw closed()
+    this.#calls.assertOpen()
     return this.#watcher.watch(id, options)
   }
 
-  /** Stops jobs for good, waiting or running; a running handler's signal aborts. Returns how many were stopped. */
-  cancel(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.cancel(target))
+  /**
+   * Stops jobs for good, waiting or running. Wherever one runs its signal aborts within a second, and nothing that it still
+   * writes about the job is accepted. Returns how many were stopped.
+   * @throws PgqError INVALID_ID, INVALID_OPTION
+   */
+  cancel(target: JobTarget, options: CancelOptions = {}): Promise<number> {
+    return this.#calls.begin(async () => this.#controller.cancel(target, options))
   }
 
   /** Makes waiting jobs due now, and starts dead and cancelled ones again with all their attempts. Returns how many. */
   retry(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.retry(target))
+    return this.#calls.begin(() => this.#controller.retry(target))
   }
 
   /** Moves dead jobs back to wait, with all their attempts again. `redrive({})` means every dead job. Returns how many. */
   redrive(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.redrive(target))
+    return this.#calls.begin(() => this.#controller.redrive(target))
+  }
+
+  /**
+   * Pauses a queue for all workers, durably: once this resolves nothing of it is claimed until it is resumed. Running jobs go
+   * on. Returns whether it was not paused before.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  pause(queue: AnyQueue | string, options: { readonly reason?: string } = {}): Promise<boolean> {
+    return this.#calls.begin(() => this.#queues.pause(queue, options))
+  }
+
+  /** Resumes a paused queue and wakes idle workers. Returns whether it was paused. */
+  resume(queue: AnyQueue | string): Promise<boolean> {
+    return this.#calls.begin(() => this.#queues.resume(queue))
+  }
+
+  /**
+   * Changes the limits of a queue for all workers, in place of those that it has. They stay until they are changed again, or
+   * until a worker starts whose definition declares others than were declared last. `{}` lifts them all.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  setLimits(queue: AnyQueue | string, limits: QueueLimits): Promise<void> {
+    return this.#calls.begin(() => this.#queues.setLimits(queue, limits))
+  }
+
+  /**
+   * Claims nothing of a queue, or of one of its groups, for a while: `holdBack(mails, { group: 'acme', for: '30s' })`.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  holdBack(queue: AnyQueue | string, options: HoldOptions): Promise<void> {
+    return this.#calls.begin(() => this.#queues.holdBack(queue, options))
   }
 
   /** Deletes jobs that are not running. Returns how many. */
   delete(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.delete(target))
+    return this.#calls.begin(() => this.#controller.delete(target))
   }
 
   /**
@@ -230,13 +267,14 @@ export class Pgq {
    * @throws PgqError INVALID_OPTION, DUPLICATE_HANDLER
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
+    const { connection, maxPayloadBytes, retention } = this.#settings
+    const shared = { tables: this.#tables, events: this.events }
     const deps: WorkerDeps = {
-      connection: this.#settings.connection,
-      tables: this.#tables,
-      events: this.events,
-      maxPayloadBytes: this.#settings.maxPayloadBytes,
+      ...shared,
+      connection,
+      maxPayloadBytes,
       isClosed: () => this.#closing !== undefined,
-      createMaintenance: (needs) => this.#createMaintenance(needs),
+      createMaintenance: (needs) => createMaintenance({ ...needs, ...shared, retention }),
     }
     const worker = new Worker(deps, handlers, options)
     this.#workers.add(worker)
@@ -252,47 +290,9 @@ export class Pgq {
   /** Handlers that the workers wait for may still enqueue; then nobody may begin anything. */
   async #close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop()))
-    this.#closed = true
+    this.#calls.close()
     await this.#watcher.close()
-    await Promise.allSettled(this.#calls)
+    await this.#calls.settled()
     await this.#database.close()
   }
-
-  /** Begins a call at once, in the same turn: an enqueue in a transaction depends on it. */
-  #call<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(closed())
-    // What is returned must not count as handled by us: an error of a call that nobody awaits has to be heard.
-    const call = work().finally(() => this.#calls.delete(call))
-    this.#calls.add(call)
-    return call
-  }
-
-  /** Without its partition a day falls into the default one, so this may fail: for a role that may not, behind a long lock. */
-  async #makeDays(): Promise<void> {
-    try {
-      await new HistoryStore(this.#tables).makeDays(this.#database)
-    } catch (error) {
-      this.events.emit('error', { where: 'making the partitions of the days to come', error })
-    }
-  }
-
-  #createMaintenance({ database, workerId, leaseMs, reachableMs }: MaintenanceDeps): Service {
-    const { events } = this
-    const store = new WorkerStore(this.#tables)
-    const modest = new ModestDatabase(database, Math.min(1_000, leaseMs / 10))
-    const rescuer = new Rescuer({ database: modest, store, events, leaseMs, reachableMs })
-    const historian = new Historian({
-      database: modest,
-      events,
-      store: new HistoryStore(this.#tables),
-      answers: new AnswerStore(this.#tables),
-      retention: this.#settings.retention,
-    })
-    const schedules = new ScheduleStore(this.#tables)
-    const scheduler = new Scheduler({ database: modest, events, store: schedules, lookMs: leaseMs / 6 })
-    const tasks = [rescuer, historian, scheduler]
-    return new Leader({ database, store, events, workerId, termMs: leaseMs / 2, tasks })
-  }
 }
-
-const closed = (): PgqError => new PgqError('CLOSED', 'this pgq was closed')

@@ -204,6 +204,7 @@ test('results, progress and what the job knows of itself are stored and passed o
       attempt: 1,
       maxAttempts: 9,
       fence: 1,
+      group: null,
       priority: 4,
       metadata,
       createdAt: expect.any(Date),

@@ -1,6 +1,7 @@
 import { isPgqError, PgqError, show } from '../errors.ts'
 import type { JobStatus } from '../job/status.ts'
 import { cancelJobs, deleteJobs, hastenJobs, lockJobs, redriveJobs } from '../sql/control-jobs.ts'
+import { knownOptions, textOption } from '../runtime/options.ts'
 import type { Statement, Tables } from '../sql/statement.ts'
 import type { Database, TransactionSession } from '../store/database.ts'
 import { JobReader } from '../store/job-reader.ts'
@@ -17,6 +18,14 @@ interface Action {
   readonly statements: readonly ControlStatement[]
 }
 
+/** How a job is cancelled. */
+export interface CancelOptions {
+  /** Why: it becomes the `error` of the job, and stands in the message of `ctx.signal.reason`. 1 to 1,000 characters. @default none */
+  readonly reason?: string
+}
+
+/** The longest reason, in characters. */
+const MAX_REASON = 1_000
 /** How many jobs one transaction changes: row locks are held only that long. */
 const BATCH = 1_000
 /** How often a batch is tried again that met a conflict with somebody else. */
@@ -27,6 +36,7 @@ const LOOKS = 3
 /** Changes jobs from outside. Every call takes one id, several, or a filter, and returns how many jobs it changed. */
 export class Controller {
   readonly #database: Database
+  readonly #tables: Tables
   readonly #reader: JobReader
   readonly #lock
   readonly #actions
@@ -34,10 +44,10 @@ export class Controller {
   constructor(deps: { database: Database; tables: Tables }) {
     const { tables } = deps
     this.#database = deps.database
+    this.#tables = tables
     this.#reader = new JobReader(tables)
     this.#lock = lockJobs(tables)
     this.#actions = {
-      cancel: action('cancel', ['pending', 'processing', 'failed'], cancelJobs(tables)),
       // Waiting jobs become due now, dead and cancelled ones start again.
       retry: action(
         'retry',
@@ -50,8 +60,15 @@ export class Controller {
     }
   }
 
-  cancel(target: JobTarget): Promise<number> {
-    return this.#change(this.#actions.cancel, notEverything('cancel', target))
+  cancel(target: JobTarget, options: CancelOptions): Promise<number> {
+    knownOptions('cancel', options, ['reason'])
+    const { reason } = options
+    const statement = cancelJobs(
+      this.#tables,
+      reason === undefined ? undefined : textOption('reason', reason, MAX_REASON),
+    )
+    const cancel = action('cancel', ['pending', 'processing', 'failed'], statement)
+    return this.#change(cancel, notEverything('cancel', target))
   }
 
   retry(target: JobTarget): Promise<number> {

@@ -3,6 +3,7 @@ import type { Events } from '../events.ts'
 import { newJobId } from '../job/job-id.ts'
 import {
   assertJobOptions,
+  fieldsFor,
   jobFields,
   type JobOptions,
   jobText,
@@ -13,7 +14,6 @@ import {
 import { encodePayload } from '../job/payload.ts'
 import { type AnyQueue, assertQueue } from '../job/queue.ts'
 import { validate } from '../job/schema.ts'
-import type { UniqueRule } from '../job/unique.ts'
 import { Batcher } from '../runtime/batcher.ts'
 import { currentTransaction, enqueueAlike, enqueueJobs } from '../sql/enqueue-jobs.ts'
 import type { Tables } from '../sql/statement.ts'
@@ -41,6 +41,9 @@ export interface EnqueueResult {
   /** True when the job that stands has taken over what the new one brought: its payload, time or priority. */
   readonly replaced?: true
 }
+
+/** The fields of one of many jobs, by its payload as it was given and as it is stored. */
+type FieldsOf = (payload: unknown, stored: unknown) => string
 
 /** A call outside a transaction that waits for its statement. */
 interface WaitingJob {
@@ -87,11 +90,12 @@ export class Enqueuer {
   ): Promise<EnqueueResult> {
     assertQueue(queue)
     assertJobOptions('enqueue', options, ['tx'])
-    const fields = jobFields(queue, options)
+    const shared = jobFields(queue, options)
+    const unique = uniqueRuleOf(queue, options)
+    const fields = fieldsFor(queue, shared, options, payload)
     const guest = this.#guest(options)
     const encoded = this.#encode(queue, payload)
     const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
-    const unique = uniqueRuleOf(queue, options)
     const job: NewJob = {
       id: newJobId(),
       fields: withKey(fields, queue, unique, payload, encoded.value),
@@ -129,7 +133,9 @@ export class Enqueuer {
     }
     const fields = jobFields(queue, options)
     const guest = this.#guest(options)
-    const { jobs, pending } = this.#encodeAll(queue, payloads, fields, unique)
+    const own = (payload: unknown, stored: unknown) =>
+      withKey(fieldsFor(queue, fields, options, payload), queue, unique, payload, stored)
+    const { jobs, pending } = this.#encodeAll(queue, payloads, own)
     if (jobs.length === 0) return []
     if (guest?.autocommit) {
       await Promise.all(pending)
@@ -158,8 +164,7 @@ export class Enqueuer {
   #encodeAll(
     queue: AnyQueue,
     payloads: Iterable<unknown>,
-    fields: string,
-    unique: UniqueRule | undefined,
+    fields: FieldsOf,
   ): { jobs: NewJob[]; pending: Promise<unknown>[] } {
     if (typeof payloads !== 'object' || payloads === null || !(Symbol.iterator in payloads)) {
       throw new PgqError(
@@ -170,7 +175,7 @@ export class Enqueuer {
     const jobs: NewJob[] = []
     const pending: Promise<unknown>[] = []
     try {
-      for (const payload of payloads) pending.push(...this.#encodeNext(queue, payload, fields, unique, jobs))
+      for (const payload of payloads) pending.push(...this.#encodeNext(queue, payload, fields, jobs))
     } catch (error) {
       for (const other of pending) other.catch(() => {}) // their answers no longer matter
       throw error
@@ -179,19 +184,12 @@ export class Enqueuer {
   }
 
   /** Adds one job to the list; returns the check of its payload, if that goes on. */
-  #encodeNext(
-    queue: AnyQueue,
-    payload: unknown,
-    fields: string,
-    unique: UniqueRule | undefined,
-    jobs: NewJob[],
-  ): Promise<unknown>[] {
+  #encodeNext(queue: AnyQueue, payload: unknown, fields: FieldsOf, jobs: NewJob[]): Promise<unknown>[] {
     const index = jobs.length
     try {
       const encoded = this.#encode(queue, payload)
       const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
-      const own = unique === undefined ? fields : withKey(fields, queue, unique, payload, encoded.value)
-      jobs.push({ id: newJobId(), fields: own, payloadText: encoded.text })
+      jobs.push({ id: newJobId(), fields: fields(payload, encoded.value), payloadText: encoded.text })
       if (!(checked instanceof Promise)) return NOTHING
       return [checked.catch((error: unknown) => Promise.reject(atIndex(error, index)))]
     } catch (error) {

@@ -4,7 +4,9 @@ import type { AnyQueue } from '../job/queue.ts'
 import type { JobStatus } from '../job/status.ts'
 import type { Database } from '../store/database.ts'
 import { type Backlog, type JobCount, JobReader } from '../store/job-reader.ts'
+import { FleetReader, type WorkerReport } from '../store/fleet-reader.ts'
 import type { Tables } from '../sql/statement.ts'
+import { type Explanation, explanation } from './explanation.ts'
 import { jobId, type ListOptions, nameOf, pageParams, statusList } from './filter.ts'
 
 /** A page of jobs, newest first. */
@@ -18,10 +20,12 @@ export interface JobPage {
 export class Inspector {
   readonly #database: Database
   readonly #reader: JobReader
+  readonly #fleet: FleetReader
 
   constructor(deps: { database: Database; tables: Tables }) {
     this.#database = deps.database
     this.#reader = new JobReader(deps.tables)
+    this.#fleet = new FleetReader(deps.tables)
   }
 
   async get(id: string): Promise<JobRecord | null> {
@@ -46,6 +50,14 @@ export class Inspector {
       queue,
       options.status === undefined ? null : statusList(options.status),
     )
+  }
+
+  async workers(): Promise<WorkerReport[]> {
+    return this.#fleet.list(this.#database)
+  }
+
+  async explain(id: string): Promise<Explanation | null> {
+    return explanation(await this.#fleet.explain(this.#database, jobId('id', id)))
   }
 
   async backlog(options: { readonly queues?: readonly (AnyQueue | string)[] }): Promise<Backlog[]> {

@@ -1,7 +1,14 @@
 import { PgqError, show } from '../errors.ts'
 import { type Backoff, backoffOption } from '../retry/backoff.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
-import { integerOption, isStorableText, knownOptions } from '../runtime/options.ts'
+import {
+  functionOption,
+  integerOption,
+  isStorableText,
+  knownOptions,
+  numberOption,
+} from '../runtime/options.ts'
+import { type CheckedLimits, checkLimits, type QueueLimits } from './limits.ts'
 import { type Schema, type as typeOnly } from './schema.ts'
 import { type UniqueOptions, type UniqueRule, uniqueRule } from './unique.ts'
 
@@ -9,6 +16,8 @@ import { type UniqueOptions, type UniqueRule, uniqueRule } from './unique.ts'
 export const MAX_ATTEMPTS_LIMIT = 1_000_000
 export const PRIORITY_MIN = -32_768
 export const PRIORITY_MAX = 32_767
+/** The highest cost of a job. */
+export const MAX_COST = 1_000_000
 const MAX_NAME_LENGTH = 200
 
 /** Node's timers and the column both hold this many ms: about 24.8 days. */
@@ -30,6 +39,18 @@ export interface QueueOptions<Input, Payload, Result> {
   readonly priority?: number
   /** Which of its jobs are the same, and what happens to the newer one of two. @default none are */
   readonly unique?: UniqueOptions<NoInfer<Input>>
+  /**
+   * Which group a job belongs to, such as its tenant; null for none. Groups take turns, whatever each has waiting, and may have
+   * limits of their own. It is asked once, when the job is enqueued. @default no groups
+   */
+  readonly group?: (payload: Input) => string | null | undefined
+  /** What a job takes of the rates, 0 to 1,000,000. @default 1 */
+  readonly cost?: number | ((payload: Input) => number)
+  /**
+   * Limits over all workers. Written to the database when a worker of the queue starts, and kept there: leaving them out later
+   * changes nothing, `{}` lifts them. @default those in the database, if any
+   */
+  readonly limits?: QueueLimits
 }
 
 /**
@@ -44,6 +65,9 @@ export interface Queue<Input = unknown, Payload = Input, Result = unknown> {
   readonly timeoutMs: number | undefined
   readonly priority: number
   readonly unique: UniqueRule | undefined
+  readonly group: ((payload: Input) => string | null | undefined) | undefined
+  readonly cost: number | ((payload: Input) => number) | undefined
+  readonly limits: CheckedLimits | undefined
   /** Only a type: what handlers return. */
   readonly result?: Result
 }
@@ -81,8 +105,11 @@ export function defineQueue<Input = unknown, Payload = Input, Result = unknown>(
     'timeout',
     'priority',
     'unique',
+    'group',
+    'cost',
+    'limits',
   ])
-  const { payload, maxAttempts = 3, backoff, timeout, priority = 0, unique } = options
+  const { payload, maxAttempts = 3, backoff, timeout, priority = 0, unique, group, cost, limits } = options
   if (payload !== undefined && !isSchema(payload)) {
     throw new PgqError(
       'INVALID_OPTION',
@@ -98,6 +125,9 @@ export function defineQueue<Input = unknown, Payload = Input, Result = unknown>(
       timeout === undefined ? undefined : durationMs('timeout', timeout, { min: 1, max: MAX_TIMEOUT_MS }),
     priority: integerOption('priority', priority, PRIORITY_MIN, PRIORITY_MAX),
     unique: unique === undefined ? undefined : uniqueRule('unique', unique),
+    group: group === undefined ? undefined : functionOption('group', group),
+    cost: cost === undefined || typeof cost === 'function' ? cost : numberOption('cost', cost, 0, MAX_COST),
+    limits: limits === undefined ? undefined : checkLimits(limits),
   })
 }
 

@@ -94,14 +94,14 @@ BEGIN
   END IF;
 
   WITH inserted AS (
-    INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata)
+    INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, group_key, cost)
     SELECT coalesce(job.id, ${t.schema}.uuidv7()), job.queue, coalesce(job.payload, 'null'), coalesce(job.priority, 0),
            coalesce(job.max_attempts, 3),
            CASE WHEN job.delay_ms IS NULL THEN coalesce(job.scheduled_for, instant) ELSE instant + job.delay_ms * interval '1 ms' END,
-           instant, job.timeout_ms, job.backoff, job.metadata
+           instant, job.timeout_ms, job.backoff, job.metadata, job.group_key, job.cost
     FROM jsonb_to_recordset(jobs) AS job (
       id uuid, queue text, payload jsonb, priority smallint, max_attempts integer, scheduled_for timestamptz,
-      delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text, unique_fields jsonb)
+      delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text, unique_fields jsonb, group_key text, cost real)
     WHERE job.unique_key IS NULL AND job.unique_fields IS NULL
     RETURNING queue_name, scheduled_for
   )
@@ -115,28 +115,28 @@ BEGIN
              coalesce(job.priority, 0) AS priority, coalesce(job.max_attempts, 3) AS max_attempts,
              CASE WHEN job.delay_ms IS NULL THEN coalesce(job.scheduled_for, instant + coalesce((job.unique_rules ->> 'debounce_ms')::float8, 0) * interval '1 ms')
                   ELSE instant + job.delay_ms * interval '1 ms' END AS scheduled_for,
-             job.timeout_ms, job.backoff, job.metadata, job.unique_rules,
+             job.timeout_ms, job.backoff, job.metadata, job.group_key, job.cost, job.unique_rules,
              coalesce(job.unique_key, ${t.schema}.unique_key(job.payload, ARRAY(SELECT jsonb_array_elements_text(job.unique_fields)))) AS unique_key
       FROM ROWS FROM (jsonb_to_recordset(jobs) AS (
              id uuid, queue text, payload jsonb, priority smallint, max_attempts integer, scheduled_for timestamptz,
-             delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text, unique_fields jsonb, unique_rules jsonb))
+             delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, group_key text, cost real, unique_key text, unique_fields jsonb, unique_rules jsonb))
            WITH ORDINALITY AS job (id, queue, payload, priority, max_attempts, scheduled_for,
-             delay_ms, timeout_ms, backoff, metadata, unique_key, unique_fields, unique_rules, position)
+             delay_ms, timeout_ms, backoff, metadata, group_key, cost, unique_key, unique_fields, unique_rules, position)
       WHERE job.unique_key IS NOT NULL OR job.unique_fields IS NOT NULL
-      ORDER BY 2, 11, job.position
+      ORDER BY 2, 13, job.position
     LOOP
       IF keyed.unique_rules IS NULL THEN
         SELECT ${t.schema}.take_key(keyed.queue, keyed.unique_key, keyed.id) AS standing, 'skipped' AS outcome, false AS behind INTO taken;
       ELSE
         SELECT ruled.* INTO taken
         FROM ${t.schema}.take_key_by_rules(keyed.queue, keyed.unique_key, keyed.id, keyed.unique_rules,
-          keyed.payload, keyed.scheduled_for, keyed.priority, keyed.metadata) AS ruled;
+          keyed.payload, keyed.scheduled_for, keyed.priority, keyed.metadata, keyed.group_key, keyed.cost) AS ruled;
       END IF;
       IF taken.standing IS NULL THEN
-        INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, unique_key)
+        INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, unique_key, group_key, cost)
         VALUES (keyed.id, keyed.queue, keyed.payload, keyed.priority, keyed.max_attempts,
-                CASE WHEN taken.behind THEN ${t.schema}.held_back(keyed.scheduled_for) ELSE keyed.scheduled_for END,
-                instant, keyed.timeout_ms, keyed.backoff, keyed.metadata, keyed.unique_key);
+                CASE WHEN taken.behind THEN ${t.schema}.parked_until(keyed.scheduled_for) ELSE keyed.scheduled_for END,
+                instant, keyed.timeout_ms, keyed.backoff, keyed.metadata, keyed.unique_key, keyed.group_key, keyed.cost);
         IF keyed.scheduled_for <= instant AND NOT taken.behind THEN woken := array_append(woken, keyed.queue); END IF;
       ELSE
         IF taken.outcome = 'replaced' AND keyed.unique_rules ? 'replace' AND keyed.scheduled_for <= instant THEN woken := array_append(woken, keyed.queue); END IF;
@@ -173,12 +173,14 @@ DECLARE
   timeout  integer     := (shared ->> 'timeout_ms')::integer;
   pace     jsonb       := shared -> 'backoff';
   notes    jsonb       := shared -> 'metadata';
+  tenant   text        := shared ->> 'group_key';
+  price    real        := (shared ->> 'cost')::real;
 BEGIN
   IF transaction_id IS NOT NULL AND transaction_id <> pg_current_xact_id()::text THEN
     RAISE EXCEPTION 'the transaction that this enqueue was called in has already ended' USING ERRCODE = 'PQ001';
   END IF;
-  INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata)
-  SELECT job.id, queue, job.payload, rank, attempts, due, instant, timeout, pace, notes
+  INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, group_key, cost)
+  SELECT job.id, queue, job.payload, rank, attempts, due, instant, timeout, pace, notes, tenant, price
   FROM ROWS FROM (unnest(ids), jsonb_array_elements(payloads)) AS job (id, payload);
   IF due <= instant THEN
     PERFORM ${t.schema}.wake(ARRAY[queue]);
@@ -193,6 +195,7 @@ const enqueue = (t: Tables): string => `
 CREATE FUNCTION ${t.schema}.enqueue(
   queue_name text, payload jsonb DEFAULT '{}', scheduled_for timestamptz DEFAULT NULL, delay interval DEFAULT NULL,
   priority integer DEFAULT 0, max_attempts integer DEFAULT 3, unique_key text DEFAULT NULL, metadata jsonb DEFAULT NULL,
+  group_key text DEFAULT NULL, cost real DEFAULT NULL,
   unique_fields text[] DEFAULT NULL, unique_statuses text[] DEFAULT NULL, unique_period interval DEFAULT NULL,
   replace text[] DEFAULT NULL, debounce interval DEFAULT NULL, max_wait interval DEFAULT NULL, serial boolean DEFAULT NULL)
 RETURNS TABLE (id text, deduplicated boolean, replaced boolean) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS ${functionBody(`
@@ -210,8 +213,8 @@ BEGIN
   SELECT written.standing_id, written.outcome INTO stands
   FROM ${t.schema}.enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
     'id', job_id, 'queue', queue_name, 'priority', priority, 'max_attempts', max_attempts,
-    'scheduled_for', coalesce(clock_timestamp() + delay, scheduled_for), 'unique_key', unique_key,
-    'unique_fields', to_jsonb(unique_fields),
+    'scheduled_for', coalesce(clock_timestamp() + delay, scheduled_for), 'group_key', group_key, 'cost', cost,
+    'unique_key', unique_key, 'unique_fields', to_jsonb(unique_fields),
     'unique_rules', ${t.schema}.unique_rules(unique_key IS NOT NULL OR unique_fields IS NOT NULL, unique_statuses, unique_period,
       replace, debounce, max_wait, serial)))
     || jsonb_build_object('payload', coalesce(payload, 'null'), 'metadata', metadata))) AS written;

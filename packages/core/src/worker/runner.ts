@@ -1,30 +1,24 @@
 import type { PgqError } from '../errors.ts'
-import type { Events } from '../events.ts'
 import type { ClaimedJob } from '../job/job.ts'
-import { type AttemptResult, decideTransition, released, type Transition } from '../job/transition.ts'
+import { released } from '../job/transition.ts'
 import { jittered, monotonicMs } from '../runtime/clock.ts'
-import type { Database } from '../store/database.ts'
-import type { JobStore } from '../store/job-store.ts'
+import type { Claim } from '../sql/held-claims.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
-import { Forgiveness } from './forgiveness.ts'
-import type { Handler } from './handler.ts'
+import { AttemptEndings, type AttemptEndingsDeps } from './attempt-endings.ts'
+import { ChunkAlarms } from './chunk-alarms.ts'
+import { type ChunkRunDeps, runChunk } from './chunk-run.ts'
+import { isSuspect } from './crash-suspect.ts'
+import type { ChunkRunner, Handler } from './handler.ts'
 import { Lane } from './lane.ts'
 import { ProgressWriters } from './progress-writers.ts'
-import type { Settlement } from './settlement.ts'
-import type { Settler } from './settler.ts'
-import { runInTransaction } from './transactional.ts'
+import { claimOf } from './settlement.ts'
+import { Shares } from './shares.ts'
 
 /** What the runner needs from outside. */
-export interface RunnerDeps {
+export interface RunnerDeps extends AttemptEndingsDeps {
   readonly handlers: readonly Handler[]
   /** How many handlers run at once over all queues. */
   readonly concurrency: number
-  readonly database: Database
-  /** Where transactional handlers get their transactions; opened on first use. */
-  readonly transactions: () => Database
-  readonly store: JobStore
-  readonly settler: Settler
-  readonly events: Events
   /** The id that claims are made under now. */
   readonly workerId: () => string
   /** Whether new attempts may begin: not while the lease is in doubt. */
@@ -40,36 +34,49 @@ const SUSPECT_PAUSE_MS = 250
 const LONGEST_SUSPECT_PAUSE_MS = 30_000
 /** When a job is looked at again whose last attempt is stuck here, in ms. */
 const STUCK_PAUSE_MS = 5_000
-/** After an error of our own, when to run the job again, in ms. */
-const BROKEN_DELAY_MS = 5_000
 
 /** Runs claimed jobs: a lane for each queue, one limit over all of them, and suspects of a crash alone. */
 export class Runner {
   readonly lanes: ReadonlyMap<string, Lane>
   readonly #deps: RunnerDeps
   readonly #running = new Set<Attempt>()
+  /** How many of the worker's slots are taken: by one attempt each, or by a chunk of them. */
+  #slots = 0
+  /** Undefined when there are slots for all lanes. */
+  readonly #shares: Shares | undefined
+  readonly #chunkAlarms: ChunkAlarms
   /** The one crash suspect in hand: it waits to be run alone, or is being run. */
   #suspect: { readonly job: ClaimedJob; readonly sinceMs: number; attempt?: Attempt } | undefined
   /** Before this time, by our own clock, no suspect is run. */
   #nextSuspectMs = 0
   readonly #turns: readonly Lane[]
-  #turn = 0
   #stopped = false
   #whenIdle: (() => void)[] = []
-  readonly #forgiveness = new Forgiveness()
+  readonly #endings: AttemptEndings
   readonly #attemptDeps: AttemptDeps
+  readonly #chunkDeps: ChunkRunDeps = {
+    begin: (handler, job) => this.#begin(handler, job),
+    process: (attempt, onEnded) => this.#process(attempt, onEnded),
+    onEnded: (attempt) => void this.#running.delete(attempt),
+    onError: (error) => this.#deps.events.emit('error', { where: 'ending a chunk', error }),
+  }
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps
+    this.#endings = new AttemptEndings(deps)
     const progress = new ProgressWriters(deps.database, deps.store)
     this.#attemptDeps = {
       storeProgress: (attempt, value) => progress.of(attempt).write(value),
-      onOverrun: (attempt, result) => this.#overrun(attempt, result),
+      onOverrun: (attempt, result) => this.#endings.overrun(attempt, result),
     }
     this.lanes = new Map(
       deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency)]),
     )
     this.#turns = [...this.lanes.values()]
+    const startAll = (): void => this.startAll()
+    this.#chunkAlarms = new ChunkAlarms(this.#turns, startAll)
+    const isScarce = deps.concurrency < this.#turns.reduce((sum, lane) => sum + lane.concurrency, 0)
+    if (isScarce) this.#shares = new Shares(this.#turns, { onRoom: deps.onRoom, onDue: startAll })
   }
 
   /** The attempts that run now. */
@@ -110,15 +117,13 @@ export class Runner {
     for (const job of jobs) this.#deps.settler.add({ job, ...common })
   }
 
-  /** Starts whatever may start: from each lane in turn, so that none starves when the worker's own limit is reached. */
+  /** Starts whatever may start; when the worker's own limit is reached, each lane gets its share. */
   startAll(): void {
     if (this.#stopped || !this.#deps.mayStart()) return
     if (this.isolating) return this.#startSuspect()
-    let idle = 0
-    while (idle < this.#turns.length && this.#running.size < this.#deps.concurrency) {
-      const lane = this.#turns[this.#turn++ % this.#turns.length] as Lane
-      idle = this.#startNext(lane) ? 0 : idle + 1
-    }
+    if (this.#shares) this.#startShared(this.#shares)
+    else for (const lane of this.#turns) while (this.#startNext(lane));
+    this.#chunkAlarms.set()
   }
 
   /** Removes all unstarted jobs. */
@@ -138,6 +143,18 @@ export class Runner {
     ]
   }
 
+  /** The claims of those unstarted jobs that are among these. */
+  waitingAmong(ids: ReadonlySet<string>): Claim[] {
+    if (ids.size === 0) return []
+    const workerId = this.#deps.workerId()
+    return this.#turns.flatMap((lane) => lane.find(ids)).map((job) => claimOf({ job, workerId }))
+  }
+
+  /** Removes unstarted jobs whose claims are gone. */
+  forget(isLost: (job: ClaimedJob) => boolean): void {
+    for (const lane of this.#turns) lane.remove(isLost)
+  }
+
   /** Removes the unstarted jobs that will not start soon. */
   surplus(): ClaimedJob[] {
     return this.#turns.flatMap((lane) => lane.surplus())
@@ -150,7 +167,7 @@ export class Runner {
 
   /** Resolves when no handler runs. */
   idle(): Promise<void> {
-    if (this.#running.size === 0) return Promise.resolve()
+    if (this.#slots === 0) return Promise.resolve()
     return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
@@ -163,105 +180,82 @@ export class Runner {
 
   /** Settles the attempts that still run as interrupted, without waiting for their handlers. */
   release(): void {
-    for (const attempt of this.#running) this.#settleEarly(attempt, { kind: 'interrupted' })
+    for (const attempt of this.#running) this.#endings.settleEarly(attempt, { kind: 'interrupted' })
+  }
+
+  #startShared(shares: Shares): void {
+    const { concurrency } = this.#deps
+    while (this.#slots < concurrency) {
+      const lane = shares.next(concurrency - this.#slots)
+      if (!lane || !this.#startNext(lane)) return
+    }
   }
 
   #startNext(lane: Lane): boolean {
+    if (lane.handler.chunk) return this.#startChunk(lane, lane.handler.chunk)
     const job = lane.take()
     if (job) this.#start(lane, job)
     return job !== undefined
   }
 
   #start(lane: Lane, job: ClaimedJob): Attempt {
-    const attempt = new Attempt(job, lane.handler, this.#deps.workerId(), this.#attemptDeps)
-    this.#running.add(attempt)
-    if (this.#deps.events.wants('job.started')) this.#deps.events.emit('job.started', { job })
-    void this.#process(lane, attempt)
+    this.#takeSlot(lane)
+    const attempt = this.#begin(lane.handler, job)
+    void this.#process(attempt, () => this.#ended(lane, attempt))
     return attempt
   }
 
-  async #process(lane: Lane, attempt: Attempt): Promise<void> {
-    try {
-      if (attempt.handler.transactional) await this.#runTransactional(attempt)
-      else this.#settle(attempt, await attempt.run())
-    } catch (error) {
-      this.#broke(attempt, error)
-    } finally {
-      this.#ended(lane, attempt)
-    }
+  #startChunk(lane: Lane, runner: ChunkRunner): boolean {
+    const jobs = lane.takeChunk()
+    if (jobs.length === 0) return false
+    this.#takeSlot(lane)
+    const startedMs = monotonicMs()
+    void runChunk({ handler: lane.handler, runner, jobs }, this.#chunkDeps).then(() =>
+      this.#slotFreed(lane, monotonicMs() - startedMs),
+    )
+    return true
+  }
+
+  #takeSlot(lane: Lane): void {
+    this.#slots++
+    this.#shares?.began(lane)
+  }
+
+  #begin(handler: Handler, job: ClaimedJob): Attempt {
+    const attempt = new Attempt(job, handler, this.#deps.workerId(), this.#attemptDeps)
+    this.#running.add(attempt)
+    if (this.#deps.events.wants('job.started')) this.#deps.events.emit('job.started', { job })
+    return attempt
+  }
+
+  async #process(attempt: Attempt, onEnded: () => void): Promise<void> {
+    await this.#endings.run(attempt)
+    onEnded()
   }
 
   #ended(lane: Lane, attempt: Attempt): void {
-    const wasFull = this.#running.size >= this.#deps.concurrency
-    const wasIsolating = this.isolating
     this.#running.delete(attempt)
-    lane.release(attempt.runningMs)
-    if (this.#suspect?.attempt === attempt) this.#endSuspect(attempt)
+    this.#slotFreed(lane, attempt.runningMs, attempt)
+  }
+
+  #slotFreed(lane: Lane, tookMs: number, attempt?: Attempt): void {
+    const wasFull = this.#slots >= this.#deps.concurrency
+    const wasIsolating = this.isolating
+    this.#slots--
+    this.#shares?.ended(lane, tookMs)
+    lane.release(tookMs)
+    if (attempt && this.#suspect?.attempt === attempt) this.#endSuspect(attempt)
     if (wasFull || wasIsolating) this.startAll()
     else if (!this.#stopped && this.#deps.mayStart()) this.#startNext(lane)
     if (wasIsolating || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
-    if (this.#running.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
-  }
-
-  async #runTransactional(attempt: Attempt): Promise<void> {
-    const { store, settler, events } = this.#deps
-    const decide = (result: AttemptResult): Transition => this.#decide(attempt, result)
-    const deps = { database: this.#deps.transactions(), store, decide, forgiveness: this.#forgiveness }
-    const result = await runInTransaction(attempt, deps)
-    const { job } = attempt
-    if (result.kind === 'committed')
-      settler.tell({ job, transition: result.transition, durationMs: attempt.runningMs })
-    else if (result.kind === 'lost') events.emit('job.lost', { job })
-    else if (result.kind === 'unknown') settler.resolve(this.#settlement(attempt, result.transition))
-    else this.#settle(attempt, result)
-  }
-
-  #settle(attempt: Attempt, result: AttemptResult): void {
-    if (attempt.settledEarly) return
-    const { job } = attempt
-    const code = attempt.aborted?.code
-    // The database has taken these jobs away already; there is nothing to write.
-    if (code === 'LEASE_LOST') return this.#deps.events.emit('job.lost', { job })
-    if (code === 'JOB_CANCELLED') {
-      const error = { name: code, message: attempt.aborted?.message ?? '' }
-      return this.#deps.settler.tell({
-        job,
-        transition: { to: 'cancelled', error },
-        durationMs: attempt.runningMs,
-      })
-    }
-    this.#deps.settler.add(this.#settlement(attempt, this.#decide(attempt, result)))
-  }
-
-  /** What should not happen: an error of our own, outside the handler. The attempt is given back. */
-  #broke(attempt: Attempt, error: unknown): void {
-    this.#deps.events.emit('error', { where: `running job ${attempt.job.id}`, error })
-    this.#settle(attempt, { kind: 'interrupted', delayMs: BROKEN_DELAY_MS })
-  }
-
-  #settlement(attempt: Attempt, transition: Transition): Settlement {
-    return { job: attempt.job, workerId: attempt.workerId, transition, durationMs: attempt.runningMs }
-  }
-
-  #decide(attempt: Attempt, result: AttemptResult): Transition {
-    return decideTransition(attempt.job, result, attempt.handler.queue.backoff)
-  }
-
-  #overrun(attempt: Attempt, result: AttemptResult): void {
-    this.#deps.events.emit('job.stuck', { job: attempt.job, runningMs: attempt.runningMs })
-    this.#settleEarly(attempt, result)
-  }
-
-  #settleEarly(attempt: Attempt, result: AttemptResult): void {
-    this.#settle(attempt, result)
-    attempt.settledEarly = true
+    if (this.#slots === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
   /** Alone means: no other job runs, and none that has run is unsettled; a crash would charge those too. */
   #startSuspect(): void {
     const suspect = this.#suspect
     if (!suspect || suspect.attempt) return
-    const isAlone = this.#running.size === 0 && this.#deps.settler.unsettled === 0
+    const isAlone = this.#slots === 0 && this.#deps.settler.unsettled === 0
     if (!isAlone && monotonicMs() - suspect.sinceMs < SUSPECT_WAIT_MS) return
     const lane = this.lanes.get(suspect.job.queue)
     if (!lane) return
@@ -293,7 +287,3 @@ export class Runner {
     return this.#turns.flatMap((lane) => lane.drain())
   }
 }
-
-/** A job that was in hand at two crashes, or at one with its last attempt to come, is run alone: innocents survive it. */
-const isSuspect = (job: ClaimedJob): boolean =>
-  job.crashes >= 2 || (job.crashes === 1 && job.attempt >= job.maxAttempts)

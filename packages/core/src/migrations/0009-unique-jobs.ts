@@ -3,11 +3,11 @@ import { type Migration, functionBody } from './migration.ts'
 
 /** Unique jobs in all their forms: keys from payloads, rules for conflicts, and jobs that wait behind one that runs. */
 export const uniqueJobs: Migration = {
-  id: 7,
+  id: 9,
   name: 'unique jobs',
   breaking: true,
   up: (t) =>
-    [keyOfPayload(t), rules(t), holdingBack(t), takeKeyByRules(t), giveKeyBack(t), behind(t), unblock(t)].join(
+    [keyOfPayload(t), rules(t), parking(t), takeKeyByRules(t), giveKeyBack(t), behind(t), unblock(t)].join(
       '\n',
     ),
 }
@@ -92,14 +92,14 @@ END`)};
 
 /** Five thousand years: no job that anybody means is due then. */
 const AHEAD = `interval '43830000 hours'`
-const HELD_BACK = `timestamptz '7000-01-01 00:00:00+00'`
+const PARKED = `timestamptz '7000-01-01 00:00:00+00'`
 
 /**
  * A job that waits behind another is due in five thousand years, and so for a claim it is a delayed job like others: no claim
  * looks for it, steps over it, or joins anything. Released, it gets its own time back.
  */
-const holdingBack = (t: Tables): string => `
-CREATE FUNCTION ${t.schema}.held_back(due timestamptz) RETURNS timestamptz LANGUAGE sql VOLATILE ${SETTINGS} AS
+const parking = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.parked_until(due timestamptz) RETURNS timestamptz LANGUAGE sql VOLATILE ${SETTINGS} AS
   ${functionBody(`SELECT greatest(due, clock_timestamp()) + ${AHEAD}`)};
 
 -- Whoever makes such a job due meanwhile changes the time that it gets back.
@@ -110,12 +110,12 @@ BEGIN
     WHERE held.queue_name = NEW.queue_name AND held.unique_key = NEW.unique_key AND held.job_id = NEW.id
       AND ${t.schema}.live_status(held.behind_id, NEW.queue_name, NEW.unique_key) IS NOT NULL
   ) THEN
-    NEW.scheduled_for := ${t.schema}.held_back(NEW.scheduled_for);
+    NEW.scheduled_for := ${t.schema}.parked_until(NEW.scheduled_for);
   END IF;
   RETURN NEW;
 END`)};
 CREATE TRIGGER pgq_stay_behind BEFORE UPDATE ON ${t.waiting} FOR EACH ROW
-  WHEN (OLD.scheduled_for >= ${HELD_BACK} AND NEW.scheduled_for < ${HELD_BACK} AND NEW.unique_key IS NOT NULL)
+  WHEN (OLD.scheduled_for >= ${PARKED} AND NEW.scheduled_for < ${PARKED} AND NEW.unique_key IS NOT NULL)
   EXECUTE FUNCTION ${t.schema}.stay_behind();
 `
 
@@ -128,7 +128,7 @@ CREATE TRIGGER pgq_stay_behind BEFORE UPDATE ON ${t.waiting} FOR EACH ROW
  */
 const takeKeyByRules = (t: Tables): string => `
 CREATE FUNCTION ${t.schema}.take_key_by_rules(
-  wanted_queue text, wanted_key text, taker uuid, rules jsonb, new_payload jsonb, due timestamptz, rank integer, notes jsonb,
+  wanted_queue text, wanted_key text, taker uuid, rules jsonb, new_payload jsonb, due timestamptz, rank integer, notes jsonb, tenant text, price real,
   OUT standing uuid, OUT outcome text, OUT behind boolean)
 LANGUAGE plpgsql VOLATILE ${BY_INDEX} AS ${functionBody(`
 #variable_conflict use_column
@@ -203,7 +203,7 @@ BEGIN
       FROM ${t.uniqueKeys} AS known
       WHERE known.queue_name = wanted_queue AND known.unique_key = wanted_key;
       CONTINUE WHEN held.job_id IS DISTINCT FROM standing;
-      parked := held.behind_id IS NOT NULL AND job.scheduled_for >= ${HELD_BACK};
+      parked := held.behind_id IS NOT NULL AND job.scheduled_for >= ${PARKED};
       wanted := job.scheduled_for - CASE WHEN parked THEN ${AHEAD} ELSE interval '0' END;
       IF rules ? 'debounce_ms' THEN
         -- What is due stays due.
@@ -216,11 +216,13 @@ BEGIN
       UPDATE ${t.waiting} AS waiting
       SET payload = CASE WHEN 'payload' = ANY (replaced) THEN new_payload ELSE waiting.payload END,
           metadata = CASE WHEN 'payload' = ANY (replaced) THEN notes ELSE waiting.metadata END,
+          group_key = CASE WHEN 'payload' = ANY (replaced) THEN tenant ELSE waiting.group_key END,
+          cost = CASE WHEN 'payload' = ANY (replaced) THEN price ELSE waiting.cost END,
           -- Another payload has all the attempts before it.
           attempts = CASE WHEN 'payload' = ANY (replaced) AND waiting.status = 'failed' THEN 0 ELSE waiting.attempts END,
           crashes = CASE WHEN 'payload' = ANY (replaced) AND waiting.status = 'failed' THEN 0 ELSE waiting.crashes END,
           priority = CASE WHEN 'priority' = ANY (replaced) THEN rank ELSE waiting.priority END,
-          scheduled_for = CASE WHEN parked THEN ${t.schema}.held_back(wanted) ELSE wanted END
+          scheduled_for = CASE WHEN parked THEN ${t.schema}.parked_until(wanted) ELSE wanted END
       WHERE waiting.id = standing AND waiting.unique_key = wanted_key;
       IF parked THEN
         -- It is looked after at the commit: until then, who ends the job ahead of it cannot release it.
@@ -258,13 +260,13 @@ BEGIN
   UPDATE ${t.waiting} AS job SET scheduled_for = job.scheduled_for - ${AHEAD}
   WHERE job.ctid = ANY (ARRAY(
     SELECT waiting.ctid FROM ${t.waiting} AS waiting
-    WHERE waiting.id = released_id AND waiting.scheduled_for >= ${HELD_BACK}
+    WHERE waiting.id = released_id AND waiting.scheduled_for >= ${PARKED}
     FOR NO KEY UPDATE SKIP LOCKED))
   RETURNING job.scheduled_for INTO due;
   IF due <= clock_timestamp() THEN
     PERFORM ${t.schema}.wake(ARRAY[released_queue]);
   END IF;
-  RETURN NOT EXISTS (SELECT FROM ${t.waiting} AS waiting WHERE waiting.id = released_id AND waiting.scheduled_for >= ${HELD_BACK});
+  RETURN NOT EXISTS (SELECT FROM ${t.waiting} AS waiting WHERE waiting.id = released_id AND waiting.scheduled_for >= ${PARKED});
 END`)};
 
 CREATE FUNCTION ${t.schema}.give_key_back(given_queue text, given_key text, giver uuid, ending text) RETURNS void LANGUAGE plpgsql VOLATILE ${BY_INDEX} AS ${functionBody(`
