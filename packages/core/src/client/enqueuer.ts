@@ -21,6 +21,7 @@ import { isRetryable } from '../store/database-error.ts'
 import type { Database, Session } from '../store/database.ts'
 import type { Queryable } from '../store/queryable.ts'
 import { CHUNK_CHARACTERS, CHUNK_JOBS, inChunks } from './chunks.ts'
+import { type Deduplicated, type EnqueueResult, resultOf, written } from './enqueue-result.ts'
 import { type GuestSession, guestSession } from './guest-session.ts'
 
 /** Options of an enqueue: those of the job, and the transaction to write it in. */
@@ -31,16 +32,6 @@ export interface EnqueueOptions<Input = unknown> extends JobOptions<Input> {
 
 // oxlint-disable-next-line typescript/no-explicit-any -- of any queue at all
 type AnyEnqueueOptions = EnqueueOptions<any>
-
-/** What became of an enqueue. */
-export interface EnqueueResult {
-  /** The id of the new job, or of the one that stands in its place. */
-  readonly id: string
-  /** True when a job with the same unique key stands in its place, and no new one was written. */
-  readonly deduplicated: boolean
-  /** True when the job that stands has taken over what the new one brought: its payload, time or priority. */
-  readonly replaced?: true
-}
 
 /** The fields of one of many jobs, by its payload as it was given and as it is stored. */
 type FieldsOf = (payload: unknown, stored: unknown) => string
@@ -284,12 +275,6 @@ export class Enqueuer {
   }
 }
 
-/** Which job stands for one that was not written, and whether it was changed. */
-interface Deduplicated {
-  readonly standing: string
-  readonly outcome: string
-}
-
 const NONE: ReadonlyMap<string, Deduplicated> = new Map()
 
 /** The fields of the jobs, if they all have the same and no key, which is rather looked for too broadly than missed. */
@@ -297,14 +282,6 @@ function sharedFields(jobs: readonly NewJob[]): string | undefined {
   const shared = jobs[0]?.fields
   if (shared === undefined || shared.includes('"unique_')) return undefined
   return jobs.every(({ fields }) => fields === shared) ? shared : undefined
-}
-
-const written = ({ id }: NewJob): EnqueueResult => ({ id, deduplicated: false })
-
-function resultOf(job: NewJob, standing: ReadonlyMap<string, Deduplicated>): EnqueueResult {
-  const other = standing.get(job.id)
-  if (other === undefined) return written(job)
-  return { id: other.standing, deduplicated: true, ...(other.outcome === 'replaced' && { replaced: true }) }
 }
 
 const NOTHING: Promise<unknown>[] = []
