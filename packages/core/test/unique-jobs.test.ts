@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defineQueue, type UniqueOptions } from '../src/index.ts'
+import { defineQueue, schedule, type, type UniqueOptions } from '../src/index.ts'
 import { tablesIn } from '../src/sql/statement.ts'
 import { HistoryStore } from '../src/store/history-store.ts'
 import { PgDatabase } from '../src/store/pg-database.ts'
@@ -36,7 +36,8 @@ test('the whole payload can be the key; long ones end in a hash; equal numbers a
   const first = await pgq.enqueue(queue, { doc: 1, text })
   expect(await pgq.enqueue(queue, { text, doc: 1 })).toEqual({ id: first.id, deduplicated: true })
   expect(await pgq.enqueue(queue, { doc: 1, text: `${text}.` })).toMatchObject({ deduplicated: false })
-  for (const { unique_key } of await keys(fresh)) expect(unique_key).toMatch(/^\{"doc": 1, "text": "ä+\.{3}[0-9a-f]{64}$/)
+  for (const { unique_key } of await keys(fresh))
+    expect(unique_key).toMatch(/^\{"doc": 1, "text": "ä+\.{3}[0-9a-f]{64}$/)
   const key = async (payload: string): Promise<string> =>
     (await sql(`SELECT ${schema}.unique_key($1::text::jsonb, '{*}') AS key`, [payload]))[0].key
   expect(await key('{"b": [1.50, {"c": 1e2}], "a": -0.0}')).toBe('{"a": 0, "b": [1.5, {"c": 100}]}')
@@ -54,9 +55,11 @@ test('a payload without any of the fields is refused, by the call and by SQL', a
   await expect(pgq.enqueueMany(queue, [{ doc: null }, 7])).rejects.toMatchObject({
     message: expect.stringContaining('payload 1'),
   })
-  await expect(sql(`SELECT ${schema}.enqueue('docs', '[]', unique_fields => '{doc}')`)).rejects.toMatchObject({
-    code: '22023',
-  })
+  await expect(sql(`SELECT ${schema}.enqueue('docs', '[]', unique_fields => '{doc}')`)).rejects.toMatchObject(
+    {
+      code: '22023',
+    },
+  )
   expect(await pgq.counts()).toEqual([])
 })
 
@@ -64,10 +67,20 @@ test('a function makes the key; a call can give another, other rules, or none', 
   const { pgq } = await freshQueue()
   const queue = docs({ key: ({ doc }) => `doc ${doc}`, onConflict: 'replace' })
   const first = await pgq.enqueue(queue, { doc: 1 })
-  expect(await pgq.enqueue(queue, { doc: 1, text: 'new' })).toEqual({ ...first, deduplicated: true, replaced: true })
-  expect(await pgq.enqueue(queue, { doc: 2 }, { uniqueKey: 'doc 1' })).toMatchObject({ id: first.id, replaced: true })
+  expect(await pgq.enqueue(queue, { doc: 1, text: 'new' })).toEqual({
+    ...first,
+    deduplicated: true,
+    replaced: true,
+  })
+  expect(await pgq.enqueue(queue, { doc: 2 }, { uniqueKey: 'doc 1' })).toMatchObject({
+    id: first.id,
+    replaced: true,
+  })
   expect((await pgq.get(first.id))?.payload).toEqual({ doc: 2 })
-  expect(await pgq.enqueue(queue, { doc: 3 }, { unique: { key: 'doc 1' } })).toEqual({ id: first.id, deduplicated: true })
+  expect(await pgq.enqueue(queue, { doc: 3 }, { unique: { key: 'doc 1' } })).toEqual({
+    id: first.id,
+    deduplicated: true,
+  })
   expect((await pgq.get(first.id))?.payload).toEqual({ doc: 2 })
   expect(await pgq.enqueue(queue, { doc: 1 }, { unique: false })).toMatchObject({ deduplicated: false })
   const results = await pgq.enqueueMany(queue, [{ doc: 1 }, { doc: 4 }, { doc: 4 }])
@@ -129,7 +142,11 @@ test('replace changes what it names of a job that waits', async () => {
   const { pgq, sql, schema } = fresh
   const scheduledFor = new Date('2031-01-01Z')
   const enqueue = (doc: number, onConflict: UniqueOptions['onConflict'], options = {}): Promise<unknown> =>
-    pgq.enqueue(docs({ key: 'k' }), { doc }, { ...options, unique: { key: 'k', onConflict } as UniqueOptions<Doc> })
+    pgq.enqueue(
+      docs({ key: 'k' }),
+      { doc },
+      { ...options, unique: { key: 'k', onConflict } as UniqueOptions<Doc> },
+    )
   await enqueue(1, 'replace', { scheduledFor, priority: 5, metadata: { n: 1 } })
   await enqueue(2, { replace: ['payload'] }, { metadata: { n: 2 } })
   const job = async (): Promise<unknown> => (await pgq.list({ queue: 'docs' })).jobs[0]
@@ -154,7 +171,12 @@ test('a payload that replaces one that failed has all its attempts, and the erro
   await (await running(fresh)).fail()
   expect(await pgq.get(id)).toMatchObject({ status: 'failed', attempts: 1 })
   expect(await pgq.enqueue(queue, { doc: 2 })).toEqual({ id, deduplicated: true, replaced: true })
-  expect(await pgq.get(id)).toMatchObject({ status: 'failed', attempts: 0, payload: { doc: 2 }, errors: [{ attempt: 1 }] })
+  expect(await pgq.get(id)).toMatchObject({
+    status: 'failed',
+    attempts: 0,
+    payload: { doc: 2 },
+    errors: [{ attempt: 1 }],
+  })
 })
 
 test('debounce puts a job off again and again, up to its longest wait, and never one that is due', async () => {
@@ -168,7 +190,10 @@ test('debounce puts a job off again and again, up to its longest wait, and never
   }
   /** As if so much time had passed. */
   const pass = (time: string): Promise<unknown> =>
-    sql(`UPDATE ${schema}.jobs SET created_at = created_at - $1::interval, scheduled_for = scheduled_for - $1::interval`, [time])
+    sql(
+      `UPDATE ${schema}.jobs SET created_at = created_at - $1::interval, scheduled_for = scheduled_for - $1::interval`,
+      [time],
+    )
   expect(await minutes()).toBe(10)
   await pass('6 min')
   expect(await pgq.enqueue(queue, { doc: 1, text: 'b' })).toEqual({ id, deduplicated: true, replaced: true })
@@ -197,4 +222,21 @@ test('an event says how many were deduplicated, and which job was replaced', asy
     { queue: 'docs', ids: [id], deduplicated: 0, inTransaction: false },
     { queue: 'docs', ids: [], deduplicated: 1, replaced: [id], inTransaction: false },
   ])
+})
+
+test('a schedule makes the key, and the group, of its jobs as an enqueue does', async () => {
+  const { pgq } = await freshQueue()
+  const queue = defineQueue('docs', {
+    payload: type<Doc>(),
+    group: ({ doc }) => `group ${doc}`,
+    unique: { key: ({ doc }) => `doc ${doc}`, onConflict: 'replace' },
+  })
+  await pgq.schedules.upsert(schedule(queue, { every: '1h' }, { doc: 1, text: 'by the clock' }))
+  const { id } = await pgq.enqueue(queue, { doc: 1 })
+  expect(await pgq.schedules.runNow('docs')).toEqual({ id, deduplicated: true })
+  expect(await pgq.get(id)).toMatchObject({
+    payload: { text: 'by the clock' },
+    uniqueKey: 'doc 1',
+    group: 'group 1',
+  })
 })

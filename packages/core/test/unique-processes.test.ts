@@ -93,7 +93,12 @@ test.each<[string, UniqueOptions]>([
 
     await until(
       'all have run',
-      async () => (await sql(`SELECT FROM ${schema}.jobs WHERE queue_name = $1 AND status <> 'completed' LIMIT 1`, [name])).length === 0,
+      async () =>
+        (
+          await sql(`SELECT FROM ${schema}.jobs WHERE queue_name = $1 AND status <> 'completed' LIMIT 1`, [
+            name,
+          ])
+        ).length === 0,
       40_000,
     )
     expect(await mostAtOnce(name)).toBe(1)
@@ -106,7 +111,8 @@ test.each<[string, UniqueOptions]>([
       [name],
     )
     expect(ends.map(({ id }) => id).toSorted()).toEqual(last.toSorted())
-    if (name !== 'serial') expect(ends.map(({ payload }) => payload.last)).toEqual(Array.from({ length: KEYS }, () => true))
+    // With `serial` alone the payload of the one that waits stays.
+    expect(name === 'serial' || ends.every(({ payload }) => payload.last)).toBe(true)
     expect(await sql(`SELECT * FROM ${schema}.unique_keys WHERE queue_name = $1`, [name])).toEqual([])
     const replaced = answers.filter((answer) => answer.replaced).length
     expect(replaced > 0).toBe(name !== 'serial')

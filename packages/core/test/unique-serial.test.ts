@@ -101,7 +101,11 @@ test('replace and debounce while a job runs: the new one waits behind it, and is
   await pgq.enqueue(queue, { doc: 1 }, { delay: 0 })
   const run = await running(fresh)
   const next = await pgq.enqueue(queue, { doc: 2 }, { delay: 0 })
-  expect(await pgq.enqueue(queue, { doc: 3 }, { delay: 0 })).toEqual({ id: next.id, deduplicated: true, replaced: true })
+  expect(await pgq.enqueue(queue, { doc: 3 }, { delay: 0 })).toEqual({
+    id: next.id,
+    deduplicated: true,
+    replaced: true,
+  })
   expect(await claimable(fresh)).toEqual([])
   await run.complete()
   expect(await running(fresh)).toMatchObject({ id: next.id, payload: { doc: 3 } })
@@ -119,7 +123,6 @@ test('without serial, and without processing among the statuses, jobs of a key m
   expect(await claimable(fresh)).toEqual([first.id, second.id])
   expect(await pgq.enqueue(queue, { doc: 3 })).toEqual({ id: second.id, deduplicated: true })
 })
-
 
 /** A transaction of somebody who takes his time. */
 async function transactionOf({ pool }: FreshQueue): Promise<pg.PoolClient> {
@@ -194,9 +197,9 @@ test.each(['COMMIT', 'ROLLBACK'])('a job that ends while another is being put be
   await run.complete()
   await client.query(end)
   client.release()
-  if (end === 'COMMIT') expect(await claimable(fresh)).toEqual([next.id])
-  else expect(await pgq.enqueue(queue, { doc: 1 })).toMatchObject({ deduplicated: false })
-  expect(await claimable(fresh)).toHaveLength(1)
+  const after = await pgq.enqueue(queue, { doc: 1 })
+  expect(after.deduplicated).toBe(end === 'COMMIT')
+  expect(await claimable(fresh)).toEqual([end === 'COMMIT' ? next.id : after.id])
 })
 
 test('explain names the job that another waits behind', async () => {
@@ -209,5 +212,7 @@ test('explain names the job that another waits behind', async () => {
   const [reason] = (await pgq.explain(next.id))?.reasons ?? []
   expect(reason).toEqual({ code: 'waits_behind', jobId: run.id, message: expect.stringContaining(run.id) })
   await run.complete()
-  expect((await pgq.explain(next.id))?.reasons).not.toContainEqual(expect.objectContaining({ code: 'waits_behind' }))
+  expect((await pgq.explain(next.id))?.reasons).not.toContainEqual(
+    expect.objectContaining({ code: 'waits_behind' }),
+  )
 })

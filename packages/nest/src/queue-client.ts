@@ -48,7 +48,10 @@ export class QueueClient<Q extends AnyQueue> {
    * Writes many jobs: all of them or none. The options go for each. Returns the results in the order of the payloads.
    * @throws PgqError as `enqueue`
    */
-  enqueueMany(payloads: Iterable<InputOf<Q>>, options?: EnqueueOptions<InputOf<Q>>): Promise<EnqueueResult[]> {
+  enqueueMany(
+    payloads: Iterable<InputOf<Q>>,
+    options?: EnqueueOptions<InputOf<Q>>,
+  ): Promise<EnqueueResult[]> {
     return this.#pgq().enqueueMany(this.queue, payloads, options)
   }
 

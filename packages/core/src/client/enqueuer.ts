@@ -74,11 +74,7 @@ export class Enqueuer {
    * the queue is asynchronous: a call that nobody awaits is then still in order before a later ROLLBACK. With an
    * asynchronous schema the server compares transactions, and refuses to write into another one.
    */
-  async enqueue(
-    queue: AnyQueue,
-    payload: unknown,
-    options: AnyEnqueueOptions = {},
-  ): Promise<EnqueueResult> {
+  async enqueue(queue: AnyQueue, payload: unknown, options: AnyEnqueueOptions = {}): Promise<EnqueueResult> {
     assertQueue(queue)
     assertJobOptions('enqueue', options, ['tx'])
     const shared = jobFields(queue, options)

@@ -125,7 +125,10 @@ export function uniqueRuleOf(queue: AnyQueue, options: AnyJobOptions): UniqueRul
   if (unique === undefined) return { key, fields: undefined, rulesText: queue.unique?.rulesText }
   const rule = unique === false ? undefined : uniqueRule('unique', unique, true)
   if (rule === undefined || rule.key !== undefined || rule.fields !== undefined)
-    throw new PgqError('INVALID_OPTION', `uniqueKey was given, and unique says ${rule ? 'another key' : 'there is none'}: choose one`)
+    throw new PgqError(
+      'INVALID_OPTION',
+      `uniqueKey was given, and unique says ${rule ? 'another key' : 'there is none'}: choose one`,
+    )
   return { ...rule, key }
 }
 

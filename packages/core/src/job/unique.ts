@@ -77,7 +77,8 @@ export function uniqueRule(what: string, options: AnyUniqueOptions, keyless = fa
   if (key !== undefined && fields !== undefined) refuse(`${what} has both key and fields: choose one`)
   if (key === undefined && fields === undefined && !keyless) refuse(`${what} needs a key or fields`)
   return {
-    key: key === undefined || typeof key === 'function' ? key : textOption(`${what}.key`, key, MAX_KEY_LENGTH),
+    key:
+      key === undefined || typeof key === 'function' ? key : textOption(`${what}.key`, key, MAX_KEY_LENGTH),
     fields: fields === undefined ? undefined : fieldNames(`${what}.fields`, fields),
     rulesText: rulesText(what, options),
   }
@@ -87,7 +88,8 @@ export function uniqueRule(what: string, options: AnyUniqueOptions, keyless = fa
  * Checks a key.
  * @throws PgqError INVALID_OPTION
  */
-export const uniqueKeyText = (option: string, value: unknown): string => textOption(option, value, MAX_KEY_LENGTH)
+export const uniqueKeyText = (option: string, value: unknown): string =>
+  textOption(option, value, MAX_KEY_LENGTH)
 
 /**
  * Refuses a payload that has none of the fields: its key would be that of all others without them.
@@ -144,7 +146,9 @@ function conflictRules(what: string, onConflict: OnConflict): object {
   if (onConflict === 'skip') return {}
   if (onConflict === 'replace') return { replace: Object.values(REPLACEABLE) }
   if (typeof onConflict !== 'object' || onConflict === null)
-    refuse(`${what} is ${show(onConflict)}: it must be 'skip', 'replace', { replace: […] } or { debounce, maxWait }`)
+    refuse(
+      `${what} is ${show(onConflict)}: it must be 'skip', 'replace', { replace: […] } or { debounce, maxWait }`,
+    )
   if ('replace' in onConflict) {
     knownOptions(what, onConflict, ['replace'])
     return { replace: replacedNames(`${what}.replace`, onConflict.replace) }
