@@ -18,7 +18,7 @@ import { mutantNamed } from './mutants/mutants.ts'
 import { Fleet } from './process/fleet.ts'
 import { Random } from './random.ts'
 import { Server } from './server.ts'
-import { CONCURRENCY } from './work/queues.ts'
+import { CONCURRENCY, LIMITS } from './work/queues.ts'
 
 /** What a run has led to. */
 export interface RunResult {
@@ -47,6 +47,7 @@ export const termsOf = (leaseMs: number): Terms => ({
   // Four of the worker, one for each transactional handler, and two that the other handlers use.
   maxConnections: 4 + CONCURRENCY + 2,
   orderedQueues: [],
+  limits: LIMITS,
 })
 
 /** Runs the workload under faults, lets it come to its end, and holds the invariants against what happened. */

@@ -4,7 +4,15 @@ import type { JobStatus } from './job/status.ts'
 /** What events say about a job. Payloads are left out on purpose: events end up in logs. */
 export type EventJob = Pick<
   ClaimedJob,
-  'id' | 'queue' | 'attempt' | 'maxAttempts' | 'fence' | 'metadata' | 'createdAtMs' | 'scheduledForMs'
+  | 'id'
+  | 'queue'
+  | 'attempt'
+  | 'maxAttempts'
+  | 'fence'
+  | 'metadata'
+  | 'createdAtMs'
+  | 'scheduledForMs'
+  | 'startedAtMs'
 >
 
 /** The error of an attempt, as it was stored. */

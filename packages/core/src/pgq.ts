@@ -2,19 +2,21 @@ import { type CancelOptions, Controller } from './client/controller.ts'
 import type { EnqueueResult } from './client/enqueue-result.ts'
 import { type EnqueueOptions, Enqueuer } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
+import { HookedEnqueuer } from './client/hooked-enqueuer.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
 import type { Explanation } from './client/explanation.ts'
-import { Inspector, type JobPage } from './client/inspector.ts'
+import { type CountOptions, Inspector, type JobPage } from './client/inspector.ts'
+import { openDatabase } from './client/open-database.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Schedules } from './client/schedules.ts'
 import { type HoldOptions, QueueControl } from './client/queue-control.ts'
 import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
+import { HookList, type Hooks } from './hooks.ts'
 import type { JobRecord } from './job/job.ts'
 import type { QueueLimits } from './job/limits.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
-import type { JobStatus } from './job/status.ts'
 import { makeDays } from './maintenance/make-days.ts'
 import { createMaintenance } from './maintenance/create-maintenance.ts'
 import { Calls } from './runtime/calls.ts'
@@ -22,20 +24,13 @@ import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
 import { runGuarded } from './store/guarded-transaction.ts'
 import type { WorkerReport } from './store/fleet-reader.ts'
-import type { Backlog, JobCount } from './store/job-reader.ts'
+import type { Backlog, JobCount, JobSizes } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
-import { openPool } from './store/pg-connection.ts'
-import { PgDatabase } from './store/pg-database.ts'
 import type { Transaction } from './store/queryable.ts'
 import type { Handler } from './worker/handler.ts'
-import type { WorkerDeps } from './worker/life.ts'
+import type { WorkerDeps } from './worker/worker-deps.ts'
 import { Worker } from './worker/worker.ts'
 import type { WorkerOptions } from './worker/worker-options.ts'
-
-/** How many connections the pool has that is opened for a connection string. */
-const POOL_SIZE = 10
-/** Idle connections do not keep a process alive that has nothing else to do. */
-const IDLE_IS_NO_REASON = { allowExitOnIdle: true }
 
 /**
  * Makes a queue on a PostgreSQL database. Nothing is connected before the first call.
@@ -51,10 +46,11 @@ export class Pgq {
   readonly events: Events = new Events()
   /** Schedules, which enqueue jobs by the clock: change them, look at them, run them now. */
   readonly schedules: Schedules
+  readonly #hooks = new HookList(this.events)
   readonly #settings: PgqSettings
   readonly #tables: Tables
   readonly #database: Database
-  readonly #enqueuer: Enqueuer
+  readonly #enqueuer: HookedEnqueuer
   readonly #inspector: Inspector
   readonly #controller: Controller
   readonly #queues: QueueControl
@@ -66,15 +62,11 @@ export class Pgq {
 
   constructor(options: PgqOptions) {
     this.#settings = pgqSettings(options)
-    const { pool, connection, schema, maxPayloadBytes } = this.#settings
+    const { schema, maxPayloadBytes } = this.#settings
     this.#tables = tablesIn(schema)
-    this.#database = new PgDatabase({
-      pool: pool ?? openPool(connection, connection.max ?? POOL_SIZE, IDLE_IS_NO_REASON),
-      schema,
-      ours: pool === undefined,
-    })
+    this.#database = openDatabase(this.#settings)
     const shared = { database: this.#database, tables: this.#tables, events: this.events }
-    this.#enqueuer = new Enqueuer({ ...shared, maxPayloadBytes })
+    this.#enqueuer = new HookedEnqueuer(new Enqueuer({ ...shared, maxPayloadBytes }), this.#hooks)
     this.#inspector = new Inspector(shared)
     this.#controller = new Controller(shared)
     this.#queues = new QueueControl(shared)
@@ -169,10 +161,16 @@ export class Pgq {
   }
 
   /** How many jobs there are, by queue and status. It reads all it counts: name the statuses to leave a long history out. */
-  counts(
-    options: { readonly queue?: AnyQueue | string; readonly status?: JobStatus | readonly JobStatus[] } = {},
-  ): Promise<JobCount[]> {
+  counts(options: CountOptions = {}): Promise<JobCount[]> {
     return this.#calls.begin(() => this.#inspector.counts(options))
+  }
+
+  /**
+   * About how many jobs there are in each state, from the statistics that PostgreSQL keeps anyway: it costs the same for ten jobs and for
+   * ten million, lags by a second or so, and is 0 for a while after a crash of the server. Exact figures are `counts`.
+   */
+  sizes(): Promise<JobSizes> {
+    return this.#calls.begin(() => this.#inspector.sizes())
   }
 
   /** How far behind the queues are: the age of the oldest due job of each queue that has one. Cheap, whatever the backlog. */
@@ -269,7 +267,7 @@ export class Pgq {
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
     const { connection, maxPayloadBytes, retention } = this.#settings
-    const shared = { tables: this.#tables, events: this.events }
+    const shared = { tables: this.#tables, events: this.events, hooks: this.#hooks }
     const deps: WorkerDeps = {
       ...shared,
       connection,
@@ -282,10 +280,14 @@ export class Pgq {
     return worker
   }
 
+  /** Runs code around the enqueues and attempts of this process. Returns the function that ends it. */
+  use(hooks: Hooks): () => void {
+    return this.#hooks.add(hooks)
+  }
+
   /** Stops the workers, finishes enqueues that are under way, and closes the connections that are its own. */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return (this.#closing ??= this.#close())
   }
 
   /** Handlers that the workers wait for may still enqueue; then nobody may begin anything. */

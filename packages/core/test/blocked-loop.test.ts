@@ -1,12 +1,10 @@
 // oxlint-disable vitest/expect-expect -- `until` expects
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle } from '../src/index.ts'
 import { until } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { collect, work } from './support/work.ts'
 import { startWorkerProcess, type WorkerProcess } from './support/worker-process.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const LEASE_MS = 1_000
 

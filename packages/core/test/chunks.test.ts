@@ -1,11 +1,10 @@
 import { latch, until } from '@pgq/test-support'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineQueue, fixed, handle, handleChunk, isPgqError, type Job, SnoozeJob } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { collect, work } from './support/work.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema } = await freshQueue()
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Postgres, startPostgres } from '@pgq/embedded-postgres'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPgq, defineQueue, fixed, handle, type Pgq, type Queue } from '../src/index.ts'
 import { cleanUpAfterwards, until } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
 import { work } from './support/work.ts'
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const { pgq: direct, sql, schema, databaseUrl } = await freshQueue()
 
 const LEASE = { lease: '1s', pollInterval: 100 } as const

@@ -6,8 +6,6 @@ import { freshQueue } from './support/fresh-queue.ts'
 import { collect, work } from './support/work.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 90_000 })
-
 const innocents = (count: number) =>
   Array.from({ length: count }, () => ({ steps: [{ do: 'sleep', ms: 30 }] }))
 

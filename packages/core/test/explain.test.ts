@@ -1,12 +1,11 @@
 import { latch, until } from '@pgq/test-support'
 import pg from 'pg'
-import { expect, inject, test, vi } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { DeadJob, defineQueue, fixed, handle, type Reason } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { work } from './support/work.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 
 const reasonsOf = async (id: string): Promise<readonly Reason[]> => (await pgq.explain(id))?.reasons ?? []

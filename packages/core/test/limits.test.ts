@@ -1,11 +1,10 @@
 import { until } from '@pgq/test-support'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defineQueue, handle, type Queue, RateLimitJob, type Worker } from '../src/index.ts'
 import type { ClaimNote } from '../src/store/job-store.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession, registerWorker, storesOf } from './support/session.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 const { jobs, workers } = storesOf(schema)
 const session = await openSession(databaseUrl)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import type { ClaimedJob } from '../src/job/job.ts'
 import type { Claim } from '../src/sql/held-claims.ts'
@@ -9,7 +9,6 @@ import { openSession, registerWorker, storesOf } from './support/session.ts'
 import { latch, until } from '@pgq/test-support'
 import { collect, work } from './support/work.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 const { jobs, workers } = storesOf(schema)
 

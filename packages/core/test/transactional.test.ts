@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   createPgq,
   DeadJob,
@@ -17,7 +17,6 @@ import { startProxy } from './support/proxy.ts'
 import { collect, work } from './support/work.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 const effects = `${schema}.effects`
 await sql(`CREATE TABLE ${effects} (job_id uuid, fence integer)`)

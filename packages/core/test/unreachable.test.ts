@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
@@ -7,7 +7,6 @@ import { latch, until } from '@pgq/test-support'
 import { work } from './support/work.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
 const fresh = await freshQueue()
 const { schema, databaseUrl, pgq } = fresh
 

@@ -9,8 +9,6 @@ import { Shares } from '../src/worker/shares.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { collect, work } from './support/work.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
-
 const laneOf = (weight: number, limit: number): Lane =>
   new Lane(
     handle(defineQueue('lane'), () => {}, { weight, concurrency: 100 }),

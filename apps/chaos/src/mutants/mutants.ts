@@ -306,6 +306,32 @@ export const MUTANTS: readonly Mutant[] = [
     scenario: 'crash-after-settle',
     violates: ['lost-outcome', 'double-outcome'],
   },
+  {
+    name: 'uncounted-queue',
+    breaks: 'what runs already does not count against the limit of its queue',
+    patches: [
+      {
+        file: 'sql/claim-limited',
+        find: 'WHERE job.limited AND job.queue_name = wanted_queue LIMIT',
+        replace: 'WHERE false LIMIT',
+      },
+    ],
+    scenario: 'limited',
+    violates: ['over-limit'],
+  },
+  {
+    name: 'uncounted-group',
+    breaks: 'what runs already does not count against the limit of its group',
+    patches: [
+      {
+        file: 'sql/claim-limited',
+        find: 'WHERE job.limited AND job.queue_name = wanted_queue AND job.group_key = key.name',
+        replace: 'WHERE false',
+      },
+    ],
+    scenario: 'limited',
+    violates: ['over-limit'],
+  },
 ]
 
 /**

@@ -1,5 +1,5 @@
 import { epochMs } from './columns.ts'
-import type { Parameter, Statement, Tables } from './statement.ts'
+import { type Parameter, quoteLiteral, type Statement, type Tables } from './statement.ts'
 
 /** The whole row, with times as milliseconds. */
 export interface JobRow {
@@ -191,4 +191,19 @@ WHERE level.scheduled_for <= clock_timestamp()
 GROUP BY level.queue_name
 ORDER BY level.queue_name`,
   values: ({ queues }) => [queues],
+})
+
+/** How many rows the leaf tables have, as the cumulative statistics know it: no table is read. */
+export const jobSizes = (
+  t: Tables,
+): Statement<undefined, { readonly state: string; readonly jobs: string }> => ({
+  name: 'estimate sizes',
+  text: `
+SELECT root.state, sum(pg_stat_get_live_tuples(leaf.relid)) AS jobs
+FROM (VALUES ('waiting', ${quoteLiteral(t.waiting)}::regclass), ('processing', ${quoteLiteral(t.processing)}::regclass),
+             ('completed', ${quoteLiteral(t.completed)}::regclass), ('dead', ${quoteLiteral(t.dead)}::regclass)) AS root (state, relation)
+CROSS JOIN LATERAL pg_partition_tree(root.relation) AS leaf
+WHERE leaf.isleaf
+GROUP BY root.state`,
+  values: () => [],
 })

@@ -15,7 +15,7 @@ import { claimOf } from './settlement.ts'
 import { Shares } from './shares.ts'
 
 /** What the runner needs from outside. */
-export interface RunnerDeps extends AttemptEndingsDeps {
+export interface RunnerDeps extends AttemptEndingsDeps, Pick<AttemptDeps, 'hooks'> {
   readonly handlers: readonly Handler[]
   /** How many handlers run at once over all queues. */
   readonly concurrency: number
@@ -66,6 +66,7 @@ export class Runner {
     this.#endings = new AttemptEndings(deps)
     const progress = new ProgressWriters(deps.database, deps.store)
     this.#attemptDeps = {
+      hooks: deps.hooks,
       storeProgress: (attempt, value) => progress.of(attempt).write(value),
       onOverrun: (attempt, result) => this.#endings.overrun(attempt, result),
     }

@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import { defineQueue, handle } from '../src/index.ts'
+import { jobSizes } from '../src/sql/read-jobs.ts'
+import { tablesIn } from '../src/sql/statement.ts'
+import { freshQueue } from './support/fresh-queue.ts'
+import { until } from '@pgq/test-support'
+import { work } from './support/work.ts'
+
+test('sizes come from statistics, and follow what happens', async () => {
+  const { pgq } = await freshQueue()
+  const queue = defineQueue('sized', { maxAttempts: 1 })
+  expect(await pgq.sizes()).toEqual({ waiting: 0, processing: 0, completed: 0, dead: 0 })
+  await pgq.enqueueMany(
+    queue,
+    Array.from({ length: 30 }, () => ({})),
+  )
+  await pgq.enqueue(queue, {}, { delay: '1h' })
+  await until('enqueues count', async () => (await pgq.sizes()).waiting === 31)
+  let runs = 0
+  const worker = await work(pgq, [
+    handle(queue, () => {
+      if (++runs <= 10) throw new Error('no')
+    }),
+  ])
+  await until('they have run', () => runs === 30)
+  await worker.stop() // its connections report what they did when they close
+  await until('endings count', async () => {
+    const { waiting, processing, completed, dead } = await pgq.sizes()
+    return waiting === 1 && processing === 0 && completed === 20 && dead === 10
+  })
+})
+
+test('no table is read for them', async () => {
+  const { sql, schema } = await freshQueue()
+  const { text } = jobSizes(tablesIn(schema))
+  const plan = JSON.stringify(await sql(`EXPLAIN (FORMAT JSON) ${text}`))
+  expect(plan).toContain('pg_partition_tree')
+  expect(plan).not.toContain('Relation Name')
+})
