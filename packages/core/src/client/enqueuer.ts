@@ -30,8 +30,9 @@ export interface EnqueueOptions<Input = unknown> extends JobOptions<Input> {
   readonly tx?: Queryable
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- of any queue at all
-type AnyEnqueueOptions = EnqueueOptions<any>
+/** Options of an enqueue into any queue at all. */
+// oxlint-disable-next-line typescript/no-explicit-any -- `unknown` would refuse those with a payload type
+export type AnyEnqueueOptions = EnqueueOptions<any>
 
 /** The fields of one of many jobs, by its payload as it was given and as it is stored. */
 type FieldsOf = (payload: unknown, stored: unknown) => string
