@@ -1,6 +1,5 @@
 import { type CancelOptions, Controller } from './client/controller.ts'
-import type { EnqueueResult } from './client/enqueue-result.ts'
-import { type EnqueueOptions, Enqueuer } from './client/enqueuer.ts'
+import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
 import { HookedEnqueuer } from './client/hooked-enqueuer.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
