@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defineQueue, handle } from '../src/index.ts'
+import { defineQueue, handle, type JobSizes } from '../src/index.ts'
 import { jobSizes } from '../src/sql/read-jobs.ts'
 import { tablesIn } from '../src/sql/statement.ts'
 import { freshQueue } from './support/fresh-queue.ts'
@@ -22,12 +22,17 @@ test('sizes come from statistics, and follow what happens', async () => {
       if (++runs <= 10) throw new Error('no')
     }),
   ])
-  await until('they have run', () => runs === 30)
-  await worker.stop() // its connections report what they did when they close
-  await until('endings count', async () => {
-    const { waiting, processing, completed, dead } = await pgq.sizes()
-    return waiting === 1 && processing === 0 && completed === 20 && dead === 10
+  await until('they have ended', async () => {
+    const live = await pgq.counts({ status: ['pending', 'processing', 'failed'] })
+    return runs === 30 && live.reduce((sum, { jobs }) => sum + jobs, 0) === 1
   })
+  await worker.stop() // its connections report what they did when they close
+  let sizes: JobSizes | undefined
+  await until('endings count', async () => {
+    sizes = await pgq.sizes()
+    return sizes.waiting === 1 && sizes.processing === 0 && sizes.completed === 20 && sizes.dead === 10
+  }).catch(() => {})
+  expect(sizes).toEqual({ waiting: 1, processing: 0, completed: 20, dead: 10 })
 })
 
 test('no table is read for them', async () => {
