@@ -24,7 +24,10 @@ export interface PgqEvents {
   readonly 'job.enqueued': {
     readonly queue: string
     readonly ids: readonly string[]
+    /** How many were not written, because another job stands for them. */
     readonly deduplicated: number
+    /** Those of the jobs that stand which took over what the new ones brought; left out when there are none. */
+    readonly replaced?: readonly string[]
     readonly inTransaction: boolean
   }
   /** A handler is about to run. */

@@ -20,6 +20,7 @@ export { type Duration, durationMs, type DurationUnit } from './runtime/duration
 export type { EnqueueOptions, EnqueueResult } from './client/enqueuer.ts'
 export type { OnceAnswer, OnceOptions } from './client/idempotency.ts'
 export type { JobOptions } from './job/new-job.ts'
+export type { FieldOf, OnConflict, Replaceable, UniqueOptions } from './job/unique.ts'
 export type { Queryable, Transaction } from './store/queryable.ts'
 
 // Process

@@ -112,7 +112,7 @@ export class Pgq {
   enqueue<Q extends AnyQueue>(
     queue: Q,
     payload: InputOf<Q>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult> {
     return this.#calls.begin(() => this.#enqueuer.enqueue(queue, payload, options))
   }
@@ -124,7 +124,7 @@ export class Pgq {
   enqueueMany<Q extends AnyQueue>(
     queue: Q,
     payloads: Iterable<InputOf<Q>>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult[]> {
     return this.#calls.begin(() => this.#enqueuer.enqueueMany(queue, payloads, options))
   }

@@ -1,6 +1,7 @@
 import type { HookList } from '../hooks.ts'
 import type { AnyQueue } from '../job/queue.ts'
-import type { EnqueueOptions, Enqueuer, EnqueueResult } from './enqueuer.ts'
+import type { EnqueueResult } from './enqueue-result.ts'
+import type { AnyEnqueueOptions, Enqueuer } from './enqueuer.ts'
 
 /** The way in, inside the hooks: without any it is one more call, in the same turn. */
 export class HookedEnqueuer {
@@ -12,7 +13,7 @@ export class HookedEnqueuer {
     this.#hooks = hooks
   }
 
-  enqueue(queue: AnyQueue, payload: unknown, options?: EnqueueOptions): Promise<EnqueueResult> {
+  enqueue(queue: AnyQueue, payload: unknown, options?: AnyEnqueueOptions): Promise<EnqueueResult> {
     if (!this.#hooks.wrapsEnqueue) return this.#enqueuer.enqueue(queue, payload, options)
     return this.#inside(queue, false, options, (all) => this.#enqueuer.enqueue(queue, payload, all))
   }
@@ -20,7 +21,7 @@ export class HookedEnqueuer {
   enqueueMany(
     queue: AnyQueue,
     payloads: Iterable<unknown>,
-    options?: EnqueueOptions,
+    options?: AnyEnqueueOptions,
   ): Promise<EnqueueResult[]> {
     if (!this.#hooks.wrapsEnqueue) return this.#enqueuer.enqueueMany(queue, payloads, options)
     return this.#inside(queue, true, options, (all) => this.#enqueuer.enqueueMany(queue, payloads, all))
@@ -30,12 +31,12 @@ export class HookedEnqueuer {
   #inside<T extends EnqueueResult | EnqueueResult[]>(
     queue: AnyQueue,
     many: boolean,
-    options: EnqueueOptions | undefined,
-    write: (options: EnqueueOptions) => Promise<T>,
+    options: AnyEnqueueOptions | undefined,
+    write: (options: AnyEnqueueOptions) => Promise<T>,
   ): Promise<T> {
     const given: unknown = options?.metadata
     const isObject = typeof given === 'object' && given !== null && !Array.isArray(given)
-    const metadata = isObject ? (given as NonNullable<EnqueueOptions['metadata']>) : {}
+    const metadata = isObject ? (given as NonNullable<AnyEnqueueOptions['metadata']>) : {}
     const call = { queue: String((queue as { readonly name?: unknown } | undefined)?.name), many, metadata }
     return this.#hooks.aroundEnqueue(
       call,
