@@ -39,7 +39,11 @@ test('more than ten thousand are estimated', async () => {
   const { pgq } = await freshQueue()
   const queue = defineQueue('many')
   await pgq.enqueueMany(queue, Array(10_500).fill(null))
-  await until('all are told of', async () => (await pgq.sizes()).waiting === 10_500)
+  const sizes = await until('all are told of', async () => {
+    const now = await pgq.sizes()
+    return now.waiting === 10_500 && now
+  })
+  expect(sizes).toEqual({ waiting: 10_500, processing: 0, completed: 0, dead: 0 })
 })
 
 test('no table is read to its end for them, and history not at all', async () => {

@@ -197,7 +197,7 @@ ORDER BY level.queue_name`,
 const COUNTED = 10_000
 
 const countSome = (table: string): string =>
-  `(SELECT count(*) FROM (SELECT FROM ${table} LIMIT ${COUNTED}) AS some)`
+  `(SELECT count(*) FROM (SELECT FROM ${table} LIMIT ${COUNTED}) AS seen)`
 
 /**
  * How many jobs there are in each state. The cumulative statistics know it without reading a table, but only well where rows stay:
