@@ -275,7 +275,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'key-not-held',
     breaks: 'a unique key that another job holds is given out again',
-    patches: [{ file: 'migrations/0002-enqueue', find: 'RETURN holder;', replace: 'RETURN NULL;' }],
+    patches: [{ file: 'migrations/0002-enqueue', find: 'RETURN held.job_id;', replace: 'RETURN NULL;' }],
     scenario: 'same-key',
     violates: ['unique-key'],
   },
