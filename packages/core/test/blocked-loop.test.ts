@@ -1,9 +1,9 @@
 // oxlint-disable vitest/expect-expect -- `until` expects
 import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle } from '../src/index.ts'
-import { until } from '@pgq/test-support'
+import { until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 import { startWorkerProcess, type WorkerProcess } from './support/worker-process.ts'
 
 // Who takes over must itself have renewed in time for a whole lease, which is much to ask of a busy machine with a short one.

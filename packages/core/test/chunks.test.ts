@@ -1,9 +1,9 @@
-import { latch, until } from '@pgq/test-support'
+import { latch, until, work } from '@pgq/test-support'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineQueue, fixed, handle, handleChunk, isPgqError, type Job, SnoozeJob } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
 const { pgq, sql, schema } = await freshQueue()
 

@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Postgres, startPostgres } from '@pgq/embedded-postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPgq, defineQueue, fixed, handle, type Pgq, type Queue } from '../src/index.ts'
-import { cleanUpAfterwards, until } from '@pgq/test-support'
+import { cleanUpAfterwards, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
-import { work } from './support/work.ts'
 
 const { pgq: direct, sql, schema, databaseUrl } = await freshQueue()
 

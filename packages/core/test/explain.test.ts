@@ -1,9 +1,8 @@
-import { latch, until } from '@pgq/test-support'
+import { latch, until, work } from '@pgq/test-support'
 import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { DeadJob, defineQueue, fixed, handle, type Reason } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { work } from './support/work.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
 const { pgq, sql, schema, databaseUrl } = await freshQueue()

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { type AttemptEnd, defineQueue, handle, type Hooks, SnoozeJob, type } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from '@pgq/test-support'
-import { work } from './support/work.ts'
+import { until, work } from '@pgq/test-support'
 
 const mail = defineQueue('mail', { payload: type<{ n: number }>(), maxAttempts: 1 })
 

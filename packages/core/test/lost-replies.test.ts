@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { createPgq, defineQueue, fixed, handle, type Pgq, SnoozeJob } from '../src/index.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
 import { type Fate, startMessageProxy } from './support/message-proxy.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
 const { pgq: direct, schema, databaseUrl } = await freshQueue()
 

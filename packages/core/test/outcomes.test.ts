@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { defineQueue, fixed, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
 const { pgq, sql, schema } = await freshQueue()
 

@@ -5,8 +5,8 @@ import type { Database } from '../src/store/database.ts'
 import type { JobStore } from '../src/store/job-store.ts'
 import { ProgressWriter } from '../src/worker/progress.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
 const { pgq, sql, schema, databaseUrl } = await freshQueue()

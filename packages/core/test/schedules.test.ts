@@ -1,4 +1,4 @@
-import { until } from '@pgq/test-support'
+import { until, work } from '@pgq/test-support'
 import { expect, test } from 'vitest'
 import {
   type Handler,
@@ -12,7 +12,7 @@ import {
 } from '../src/index.ts'
 import { defineQueue } from '../src/job/queue.ts'
 import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
 const queue = defineQueue('reports', { payload: type<{ kind: string }>(), maxAttempts: 7 })
 const quick = { lease: '1s' } as const

@@ -6,8 +6,8 @@ import type { Claim } from '../src/sql/held-claims.ts'
 import type { Session } from '../src/store/database.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession, registerWorker, storesOf } from './support/session.ts'
-import { latch, until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 const { jobs, workers } = storesOf(schema)

@@ -3,8 +3,7 @@ import { defineQueue, handle, type JobSizes } from '../src/index.ts'
 import { jobSizes } from '../src/sql/read-jobs.ts'
 import { tablesIn } from '../src/sql/statement.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from '@pgq/test-support'
-import { work } from './support/work.ts'
+import { until, work } from '@pgq/test-support'
 
 test('sizes come from statistics, and follow what happens', async () => {
   const { pgq } = await freshQueue()

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { work } from './support/work.ts'
+import { work } from '@pgq/test-support'
 
 const V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from '@pgq/test-support'
-import { work } from './support/work.ts'
+import { until, work } from '@pgq/test-support'
 
 test('a worker whose claims hang is stalled, though its lease is renewed, and is not any more when they go on', async () => {
   const { pgq, pool, schema } = await freshQueue()

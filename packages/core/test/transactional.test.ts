@@ -11,10 +11,10 @@ import {
   SnoozeJob,
   type TransactionalJobContext,
 } from '../src/index.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
 const { pgq, sql, schema, databaseUrl } = await freshQueue()

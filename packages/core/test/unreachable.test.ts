@@ -3,8 +3,7 @@ import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
-import { latch, until } from '@pgq/test-support'
-import { work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
 import { startWorkerProcess } from './support/worker-process.ts'
 
 const fresh = await freshQueue()

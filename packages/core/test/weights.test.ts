@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { until } from '@pgq/test-support'
+import { until, work } from '@pgq/test-support'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
@@ -7,7 +7,7 @@ import type { ClaimedJob } from '../src/job/job.ts'
 import { Lane } from '../src/worker/lane.ts'
 import { Shares } from '../src/worker/shares.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
 const laneOf = (weight: number, limit: number): Lane =>
   new Lane(

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineQueue, handle, type as typeOnly } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
 const { pgq, sql, schema } = await freshQueue()
 

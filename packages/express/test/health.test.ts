@@ -6,26 +6,12 @@ import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { healthRouter, type HealthOptions } from '../src/index.ts'
 import { lifecycleOf } from '../src/lifecycle.ts'
-import { cleanUpAfterwards, until } from '@pgq/test-support'
-import { freshQueue, work } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, countingPool, until, work } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 import { appWith, bodyOf, serve } from './support/serve.ts'
 
 const { pgq, schema } = await freshQueue()
 const handlers = [handle(defineQueue('idle'), async () => {})]
-
-/** A pool that counts what it is asked. */
-function countingPool(connectionString: string): { pool: pg.Pool; asked: () => number } {
-  const pool = new pg.Pool({ connectionString })
-  pool.on('error', () => {})
-  let asked = 0
-  const query = pool.query.bind(pool) as (...args: unknown[]) => unknown
-  pool.query = ((...args: unknown[]) => {
-    asked++
-    return query(...args)
-  }) as typeof pool.query
-  cleanUpAfterwards(() => pool.end())
-  return { pool, asked: () => asked }
-}
 
 test('a process that works is alive and ready', async () => {
   const worker = await work(pgq, handlers)

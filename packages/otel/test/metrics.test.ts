@@ -7,10 +7,10 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics'
 import { defineQueue, handle, type } from '@pgq/core'
-import { cleanUpAfterwards, until } from '@pgq/test-support'
+import { cleanUpAfterwards, until, work } from '@pgq/test-support'
 import { expect, test } from 'vitest'
 import { instrument } from '../src/index.ts'
-import { freshQueue, work } from './support/fresh-queue.ts'
+import { freshQueue } from './support/fresh-queue.ts'
 
 const mail = defineQueue('mail', { payload: type<{ n: number }>(), maxAttempts: 1 })
 

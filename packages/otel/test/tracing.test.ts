@@ -8,10 +8,10 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
 import { defineQueue, fixed, handle, type Pgq, type } from '@pgq/core'
-import { until } from '@pgq/test-support'
+import { until, work } from '@pgq/test-support'
 import { expect, test } from 'vitest'
 import { instrument, type InstrumentOptions } from '../src/index.ts'
-import { freshQueue, work } from './support/fresh-queue.ts'
+import { freshQueue } from './support/fresh-queue.ts'
 
 const mail = defineQueue('mail', { payload: type<{ n: number }>(), maxAttempts: 2, backoff: fixed(0) })
 

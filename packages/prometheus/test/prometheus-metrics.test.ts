@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { createPgq, defineQueue, handle } from '@pgq/core'
 import { startPostgres } from '@pgq/embedded-postgres'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, countingPool, latch, until } from '@pgq/test-support'
 import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { prometheusMetrics, type PrometheusOptions } from '../src/index.ts'
@@ -110,20 +110,13 @@ test('a database that goes away is told, and the rest of the metrics still comes
 
 test('however often it is scraped, the database is asked once in a while', async () => {
   const { schema } = await freshQueue()
-  const pool = new pg.Pool({ connectionString: inject('databaseUrl') })
-  cleanUpAfterwards(() => pool.end())
-  let asked = 0
-  const query = pool.query.bind(pool) as (...args: unknown[]) => unknown
-  pool.query = ((...args: unknown[]) => {
-    asked++
-    return query(...args)
-  }) as typeof pool.query
+  const { pool, asked } = countingPool(inject('databaseUrl'))
   const metrics = prometheusMetrics(createPgq({ pool, schema }), { cacheFor: '1m' })
   await metrics.text()
-  const first = asked
+  const first = asked()
   expect(first).toBeGreaterThan(0)
   await Promise.all(Array.from({ length: 50 }, () => metrics.text()))
-  expect(asked).toBe(first)
+  expect(asked()).toBe(first)
 })
 
 test('a database that does not answer costs an answer in time and few connections, however often one scrapes', async () => {

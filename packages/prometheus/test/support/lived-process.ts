@@ -1,7 +1,7 @@
 import { defineQueue, fixed, handle, type Pgq, SnoozeJob, type } from '@pgq/core'
-import { until } from '@pgq/test-support'
+import { until, work } from '@pgq/test-support'
 import { type PrometheusMetrics, prometheusMetrics } from '../../src/index.ts'
-import { freshQueue, work } from './fresh-queue.ts'
+import { freshQueue } from './fresh-queue.ts'
 
 export const receipts = defineQueue('payment.receipt', {
   payload: type<{ end: 'completed' | 'failed' | 'dead' | 'snoozed' }>(),
