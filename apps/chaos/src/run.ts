@@ -32,7 +32,7 @@ export interface RunResult {
 }
 
 const DATABASE = 'chaos'
-/** How long everything may take to come to its end when the faults are over, in ms. */
+/** When the faults are over, how long it may take until the next job comes to its end, in ms. */
 const DRAIN_MS = 60_000
 /** `shutdownTimeout` of the workers, 2 s for handlers that were aborted, 5 s for the last writes, and some for a busy machine. */
 const STOP_MS = 2_000 + 2_000 + 5_000 + 3_000

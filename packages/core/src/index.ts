@@ -17,7 +17,8 @@ export { type Schema, type } from './job/schema.ts'
 export { type Duration, durationMs, type DurationUnit } from './runtime/duration.ts'
 
 // Enqueue
-export type { EnqueueOptions, EnqueueResult } from './client/enqueuer.ts'
+export type { EnqueueOptions } from './client/enqueuer.ts'
+export type { EnqueueResult } from './client/enqueue-result.ts'
 export type { OnceAnswer, OnceOptions } from './client/idempotency.ts'
 export type { JobOptions } from './job/new-job.ts'
 export type { FieldOf, OnConflict, Replaceable, UniqueOptions } from './job/unique.ts'

@@ -1,5 +1,6 @@
 import { type CancelOptions, Controller } from './client/controller.ts'
-import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
+import type { EnqueueResult } from './client/enqueue-result.ts'
+import { type EnqueueOptions, Enqueuer } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
 import { HookedEnqueuer } from './client/hooked-enqueuer.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
@@ -183,8 +184,7 @@ export class Pgq {
   }
 
   /**
-   * Says why a job stands where it does: why it does not run, or where it runs, or how it has ended. Null when there is none with that
-   * id. It costs a few index probes, whatever the backlog.
+   * Says why a job stands where it does: why it does not run, where it runs, or how it has ended. Null when there is none with that id.
    * @throws PgqError INVALID_ID
    * @example
    * for (const { code, message } of (await pgq.explain(id))?.reasons ?? []) console.log(code, message)

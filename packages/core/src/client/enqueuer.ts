@@ -24,8 +24,6 @@ import { CHUNK_CHARACTERS, CHUNK_JOBS, inChunks } from './chunks.ts'
 import { type Deduplicated, type EnqueueResult, resultOf, written } from './enqueue-result.ts'
 import { type GuestSession, guestSession } from './guest-session.ts'
 
-export type { EnqueueResult } from './enqueue-result.ts'
-
 /** Options of an enqueue: those of the job, and the transaction to write it in. */
 export interface EnqueueOptions<Input = unknown> extends JobOptions<Input> {
   /** Your transaction: the job exists if and only if it commits. A `pg` client, or anything with `query(text, values)`. */

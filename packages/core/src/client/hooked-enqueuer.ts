@@ -1,4 +1,5 @@
 import type { HookList } from '../hooks.ts'
+import type { Metadata } from '../job/job.ts'
 import type { AnyQueue } from '../job/queue.ts'
 import type { EnqueueResult } from './enqueue-result.ts'
 import type { AnyEnqueueOptions, Enqueuer } from './enqueuer.ts'
@@ -34,20 +35,23 @@ export class HookedEnqueuer {
     options: AnyEnqueueOptions | undefined,
     write: (options: AnyEnqueueOptions) => Promise<T>,
   ): Promise<T> {
+    const name = String((queue as { readonly name?: unknown } | undefined)?.name)
     const given: unknown = options?.metadata
-    const isObject = typeof given === 'object' && given !== null && !Array.isArray(given)
-    const metadata = isObject ? (given as NonNullable<AnyEnqueueOptions['metadata']>) : {}
-    const call = { queue: String((queue as { readonly name?: unknown } | undefined)?.name), many, metadata }
+    const metadata = isMetadata(given) ? given : {}
     return this.#hooks.aroundEnqueue(
-      call,
-      (added) => {
-        const isPlain = given === undefined || isObject
-        const isEmpty = given === undefined && Object.keys(added).length === 0
-        return write(
-          isPlain && !isEmpty ? { ...options, metadata: { ...added, ...metadata } } : (options ?? {}),
-        )
-      },
+      { queue: name, many, metadata },
+      (added) => write(withMetadata(options, added)),
       (result) => [result].flat().filter(({ deduplicated }) => !deduplicated).length,
     )
   }
+}
+
+const isMetadata = (given: unknown): given is Metadata =>
+  typeof given === 'object' && given !== null && !Array.isArray(given)
+
+/** What the caller has said goes before what hooks add. Metadata that is none is left for the enqueue to refuse. */
+function withMetadata(options: AnyEnqueueOptions = {}, added: Metadata): AnyEnqueueOptions {
+  const given: unknown = options.metadata ?? {}
+  if (Object.keys(added).length === 0 || !isMetadata(given)) return options
+  return { ...options, metadata: { ...added, ...given } }
 }

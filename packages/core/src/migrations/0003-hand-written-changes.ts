@@ -10,6 +10,11 @@ export const handWrittenChanges: Migration = {
   up: (t) => triggers(t),
 }
 
+/** Wakes the workers of queues in which the statement of a trigger has written something due. */
+const wakeForWritten = (t: Tables): string => `PERFORM ${t.schema}.wake(ARRAY(
+    SELECT DISTINCT written.queue_name FROM written
+    WHERE written.status IN ('pending', 'failed') AND written.scheduled_for <= pg_catalog.clock_timestamp()));`
+
 /**
  * What people and scripts do by hand must be as safe as what the package does. Our own statements raise the fence
  * themselves and name the partitions, so they call none of this.
@@ -78,9 +83,7 @@ BEGIN
   FROM (SELECT * FROM written
         WHERE unique_key IS NOT NULL AND status IN ('pending', 'failed', 'processing')
         ORDER BY queue_name, unique_key, id) AS job;
-  PERFORM ${t.schema}.wake(ARRAY(
-    SELECT DISTINCT written.queue_name FROM written
-    WHERE written.status IN ('pending', 'failed') AND written.scheduled_for <= pg_catalog.clock_timestamp()));
+  ${wakeForWritten(t)}
   RETURN NULL;
 END`)};
 
@@ -103,9 +106,7 @@ BEGIN
             SELECT FROM written
             WHERE written.id = rewritten.id AND (written.queue_name, written.unique_key) IS DISTINCT FROM (rewritten.queue_name, rewritten.unique_key))
         ORDER BY queue_name, unique_key, id) AS job;
-  PERFORM ${t.schema}.wake(ARRAY(
-    SELECT DISTINCT written.queue_name FROM written
-    WHERE written.status IN ('pending', 'failed') AND written.scheduled_for <= pg_catalog.clock_timestamp()));
+  ${wakeForWritten(t)}
   RETURN NULL;
 END`)};
 

@@ -1,3 +1,4 @@
+import { deleteSome } from './delete-some.ts'
 import type { Statement, Tables } from './statement.ts'
 
 /** Releases jobs that still wait behind one that is gone: see the migration for how that can come about. */
@@ -12,15 +13,12 @@ export const deleteExpiredKeys = (
   t: Tables,
 ): Statement<{ readonly limit: number }, { readonly job_id: string }> => ({
   name: 'delete expired unique keys',
-  text: `
-DELETE FROM ${t.uniqueKeys}
-WHERE ctid = ANY (ARRAY(
-  SELECT known.ctid FROM ${t.uniqueKeys} AS known
-  WHERE known.held_until <= clock_timestamp()
-    AND ${t.schema}.live_status(known.job_id, known.queue_name, known.unique_key) IS NULL
-    AND ${t.schema}.live_status(known.behind_id, known.queue_name, known.unique_key) IS NULL
-  LIMIT $1
-  FOR UPDATE SKIP LOCKED))
+  text: `${deleteSome(
+    t.uniqueKeys,
+    `past.held_until <= clock_timestamp()
+    AND ${t.schema}.live_status(past.job_id, past.queue_name, past.unique_key) IS NULL
+    AND ${t.schema}.live_status(past.behind_id, past.queue_name, past.unique_key) IS NULL`,
+  )}
 RETURNING job_id`,
   values: ({ limit }) => [limit],
 })
