@@ -1,40 +1,37 @@
 import { type CancelOptions, Controller } from './client/controller.ts'
-import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
+import type { EnqueueResult } from './client/enqueue-result.ts'
+import { type EnqueueOptions, Enqueuer } from './client/enqueuer.ts'
 import type { JobTarget, ListOptions } from './client/filter.ts'
+import { HookedEnqueuer } from './client/hooked-enqueuer.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
 import type { Explanation } from './client/explanation.ts'
 import { Insights } from './client/insights.ts'
-import { Inspector, type JobPage } from './client/inspector.ts'
+import { type CountOptions, Inspector, type JobPage } from './client/inspector.ts'
+import { openDatabase } from './client/open-database.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Schedules } from './client/schedules.ts'
 import { type HoldOptions, QueueControl } from './client/queue-control.ts'
 import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
+import { HookList, type Hooks } from './hooks.ts'
 import type { JobRecord } from './job/job.ts'
 import type { QueueLimits } from './job/limits.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
-import type { JobStatus } from './job/status.ts'
 import { makeDays } from './maintenance/make-days.ts'
 import { createMaintenance } from './maintenance/create-maintenance.ts'
+import { Calls } from './runtime/calls.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
-import { guardTransaction } from './store/guarded-transaction.ts'
+import { runGuarded } from './store/guarded-transaction.ts'
 import type { WorkerReport } from './store/fleet-reader.ts'
-import type { Backlog, JobCount } from './store/job-reader.ts'
+import type { Backlog, JobCount, JobSizes } from './store/job-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
-import { openPool } from './store/pg-connection.ts'
-import { PgDatabase } from './store/pg-database.ts'
 import type { Transaction } from './store/queryable.ts'
 import type { Handler } from './worker/handler.ts'
-import type { WorkerDeps } from './worker/life.ts'
+import type { WorkerDeps } from './worker/worker-deps.ts'
 import { Worker } from './worker/worker.ts'
 import type { WorkerOptions } from './worker/worker-options.ts'
-
-/** How many connections the pool has that is opened for a connection string. */
-const POOL_SIZE = 10
-/** Idle connections do not keep a process alive that has nothing else to do. */
-const IDLE_IS_NO_REASON = { allowExitOnIdle: true }
 
 /**
  * Makes a queue on a PostgreSQL database. Nothing is connected before the first call.
@@ -52,39 +49,35 @@ export class Pgq {
   readonly schedules: Schedules
   /** Looks for people and dashboards, whose cost has a bound however many jobs there are. */
   readonly insights: Insights
+  readonly #hooks = new HookList(this.events)
   readonly #settings: PgqSettings
   readonly #tables: Tables
   readonly #database: Database
-  readonly #enqueuer: Enqueuer
+  readonly #enqueuer: HookedEnqueuer
   readonly #inspector: Inspector
   readonly #controller: Controller
   readonly #queues: QueueControl
   readonly #idempotency: Idempotency
   readonly #watcher: Watcher
   readonly #workers = new Set<Worker>()
-  /** The calls under way: they are answered before anything is closed. */
-  readonly #calls = new Set<Promise<unknown>>()
+  readonly #calls = new Calls(() => new PgqError('CLOSED', 'this pgq was closed'))
   #closing: Promise<void> | undefined
-  #closed = false
 
   constructor(options: PgqOptions) {
     this.#settings = pgqSettings(options)
-    const { pool, connection, schema, maxPayloadBytes } = this.#settings
+    const { schema, maxPayloadBytes } = this.#settings
     this.#tables = tablesIn(schema)
-    this.#database = new PgDatabase({
-      pool: pool ?? openPool(connection, connection.max ?? POOL_SIZE, IDLE_IS_NO_REASON),
-      schema,
-      ours: pool === undefined,
-    })
+    this.#database = openDatabase(this.#settings)
     const shared = { database: this.#database, tables: this.#tables, events: this.events }
-    this.#enqueuer = new Enqueuer({ ...shared, maxPayloadBytes })
+    this.#enqueuer = new HookedEnqueuer(new Enqueuer({ ...shared, maxPayloadBytes }), this.#hooks)
     this.#inspector = new Inspector(shared)
     this.#controller = new Controller(shared)
     this.#queues = new QueueControl(shared)
     this.#idempotency = new Idempotency(shared)
     this.#watcher = new Watcher(shared)
-    this.insights = new Insights({ ...shared, call: (work) => this.#call(work) })
-    this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#call(work) })
+    const call = <T>(work: () => Promise<T>): Promise<T> => this.#calls.begin(work)
+    this.insights = new Insights({ ...shared, call })
+    this.schedules = new Schedules({ ...shared, maxPayloadBytes, call })
   }
 
   /** The schema that holds the queue. */
@@ -97,7 +90,7 @@ export class Pgq {
    * @throws PgqError SCHEMA_OCCUPIED, SCHEMA_TOO_NEW, MIGRATION_CHANGED, DATABASE_UNAVAILABLE, DATABASE_REJECTED
    */
   migrate(): Promise<MigrationReport> {
-    return this.#call(async () => {
+    return this.#calls.begin(async () => {
       const report = await migrate(this.#database, this.#tables)
       await makeDays({ database: this.#database, tables: this.#tables, events: this.events })
       return report
@@ -114,7 +107,7 @@ export class Pgq {
    * @throws PgqError SCHEMA_MISSING, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SCHEMA_OCCUPIED, DATABASE_UNAVAILABLE
    */
   check(): Promise<void> {
-    return this.#call(() => checkSchema(this.#database, this.#tables))
+    return this.#calls.begin(() => checkSchema(this.#database, this.#tables))
   }
 
   /**
@@ -125,9 +118,9 @@ export class Pgq {
   enqueue<Q extends AnyQueue>(
     queue: Q,
     payload: InputOf<Q>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult> {
-    return this.#call(() => this.#enqueuer.enqueue(queue, payload, options))
+    return this.#calls.begin(() => this.#enqueuer.enqueue(queue, payload, options))
   }
 
   /**
@@ -137,9 +130,9 @@ export class Pgq {
   enqueueMany<Q extends AnyQueue>(
     queue: Q,
     payloads: Iterable<InputOf<Q>>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult[]> {
-    return this.#call(() => this.#enqueuer.enqueueMany(queue, payloads, options))
+    return this.#calls.begin(() => this.#enqueuer.enqueueMany(queue, payloads, options))
   }
 
   /**
@@ -147,18 +140,7 @@ export class Pgq {
    * and later ones are refused with TRANSACTION_CLOSED.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#call(() =>
-      this.#database.transaction(async (session) => {
-        const guard = guardTransaction(session.queryable)
-        try {
-          const answer = await work(guard.tx)
-          await guard.flush()
-          return answer
-        } finally {
-          guard.close()
-        }
-      }),
-    )
+    return this.#calls.begin(() => runGuarded(this.#database, work))
   }
 
   /**
@@ -167,7 +149,7 @@ export class Pgq {
    * @throws PgqError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, TRANSACTION_CLOSED, INVALID_OPTION, for an answer that JSON can't hold as well
    */
   once<T>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
-    return this.#call(() => this.#idempotency.once(options, work))
+    return this.#calls.begin(() => this.#idempotency.once(options, work))
   }
 
   /**
@@ -175,40 +157,45 @@ export class Pgq {
    * @throws PgqError INVALID_ID
    */
   get(id: string): Promise<JobRecord | null> {
-    return this.#call(() => this.#inspector.get(id))
+    return this.#calls.begin(() => this.#inspector.get(id))
   }
 
   /** A page of the jobs that match, newest first. */
   list(options: ListOptions = {}): Promise<JobPage> {
-    return this.#call(() => this.#inspector.list(options))
+    return this.#calls.begin(() => this.#inspector.list(options))
   }
 
   /** How many jobs there are, by queue and status. It reads all it counts: name the statuses to leave a long history out. */
-  counts(
-    options: { readonly queue?: AnyQueue | string; readonly status?: JobStatus | readonly JobStatus[] } = {},
-  ): Promise<JobCount[]> {
-    return this.#call(() => this.#inspector.counts(options))
+  counts(options: CountOptions = {}): Promise<JobCount[]> {
+    return this.#calls.begin(() => this.#inspector.counts(options))
+  }
+
+  /**
+   * About how many jobs there are in each state: those that wait or run are counted up to 10,000, and the rest comes from the statistics
+   * that PostgreSQL keeps anyway, which lag by a second or so and are 0 for a while after a crash of the server. Exact figures are `counts`.
+   */
+  sizes(): Promise<JobSizes> {
+    return this.#calls.begin(() => this.#inspector.sizes())
   }
 
   /** How far behind the queues are: the age of the oldest due job of each queue that has one. Cheap, whatever the backlog. */
   backlog(options: { readonly queues?: readonly (AnyQueue | string)[] } = {}): Promise<Backlog[]> {
-    return this.#call(() => this.#inspector.backlog(options))
+    return this.#calls.begin(() => this.#inspector.backlog(options))
   }
 
   /** The workers that there are, on whatever machine, and how many jobs of which queues each has in hand. */
   workers(): Promise<WorkerReport[]> {
-    return this.#call(() => this.#inspector.workers())
+    return this.#calls.begin(() => this.#inspector.workers())
   }
 
   /**
-   * Says why a job stands where it does: why it does not run, or where it runs, or how it has ended. Null when there is none with that
-   * id. It costs a few index probes, whatever the backlog.
+   * Says why a job stands where it does: why it does not run, where it runs, or how it has ended. Null when there is none with that id.
    * @throws PgqError INVALID_ID
    * @example
    * for (const { code, message } of (await pgq.explain(id))?.reasons ?? []) console.log(code, message)
    */
   explain(id: string): Promise<Explanation | null> {
-    return this.#call(() => this.#inspector.explain(id))
+    return this.#calls.begin(() => this.#inspector.explain(id))
   }
 
   /**
@@ -219,7 +206,7 @@ export class Pgq {
    * for await (const job of pgq.watch(id)) console.log(job.status, job.progress)
    */
   watch(id: string, options: WatchOptions = {}): AsyncIterableIterator<JobRecord> {
-    if (this.#closed) throw closed()
+    this.#calls.assertOpen()
     return this.#watcher.watch(id, options)
   }
 
@@ -229,17 +216,17 @@ export class Pgq {
    * @throws PgqError INVALID_ID, INVALID_OPTION
    */
   cancel(target: JobTarget, options: CancelOptions = {}): Promise<number> {
-    return this.#call(async () => this.#controller.cancel(target, options))
+    return this.#calls.begin(async () => this.#controller.cancel(target, options))
   }
 
   /** Makes waiting jobs due now, and starts dead and cancelled ones again with all their attempts. Returns how many. */
   retry(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.retry(target))
+    return this.#calls.begin(() => this.#controller.retry(target))
   }
 
   /** Moves dead jobs back to wait, with all their attempts again. `redrive({})` means every dead job. Returns how many. */
   redrive(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.redrive(target))
+    return this.#calls.begin(() => this.#controller.redrive(target))
   }
 
   /**
@@ -248,12 +235,12 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   pause(queue: AnyQueue | string, options: { readonly reason?: string } = {}): Promise<boolean> {
-    return this.#call(() => this.#queues.pause(queue, options))
+    return this.#calls.begin(() => this.#queues.pause(queue, options))
   }
 
   /** Resumes a paused queue and wakes idle workers. Returns whether it was paused. */
   resume(queue: AnyQueue | string): Promise<boolean> {
-    return this.#call(() => this.#queues.resume(queue))
+    return this.#calls.begin(() => this.#queues.resume(queue))
   }
 
   /**
@@ -262,7 +249,7 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   setLimits(queue: AnyQueue | string, limits: QueueLimits): Promise<void> {
-    return this.#call(() => this.#queues.setLimits(queue, limits))
+    return this.#calls.begin(() => this.#queues.setLimits(queue, limits))
   }
 
   /**
@@ -270,12 +257,12 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   holdBack(queue: AnyQueue | string, options: HoldOptions): Promise<void> {
-    return this.#call(() => this.#queues.holdBack(queue, options))
+    return this.#calls.begin(() => this.#queues.holdBack(queue, options))
   }
 
   /** Deletes jobs that are not running. Returns how many. */
   delete(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.delete(target))
+    return this.#calls.begin(() => this.#controller.delete(target))
   }
 
   /**
@@ -283,48 +270,36 @@ export class Pgq {
    * @throws PgqError INVALID_OPTION, DUPLICATE_HANDLER
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
+    const { connection, maxPayloadBytes, retention } = this.#settings
+    const shared = { tables: this.#tables, events: this.events, hooks: this.#hooks }
     const deps: WorkerDeps = {
-      connection: this.#settings.connection,
-      tables: this.#tables,
-      events: this.events,
-      maxPayloadBytes: this.#settings.maxPayloadBytes,
+      ...shared,
+      connection,
+      maxPayloadBytes,
       isClosed: () => this.#closing !== undefined,
-      createMaintenance: (needs) =>
-        createMaintenance({
-          ...needs,
-          tables: this.#tables,
-          events: this.events,
-          retention: this.#settings.retention,
-        }),
+      createMaintenance: (needs) => createMaintenance({ ...needs, ...shared, retention }),
     }
     const worker = new Worker(deps, handlers, options)
     this.#workers.add(worker)
     return worker
   }
 
+  /** Runs code around the enqueues and attempts of this process. Returns the function that ends it. */
+  use(hooks: Hooks): () => void {
+    return this.#hooks.add(hooks)
+  }
+
   /** Stops the workers, finishes enqueues that are under way, and closes the connections that are its own. */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return (this.#closing ??= this.#close())
   }
 
   /** Handlers that the workers wait for may still enqueue; then nobody may begin anything. */
   async #close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop()))
-    this.#closed = true
+    this.#calls.close()
     await this.#watcher.close()
-    await Promise.allSettled(this.#calls)
+    await this.#calls.settled()
     await this.#database.close()
   }
-
-  /** Begins a call at once, in the same turn: an enqueue in a transaction depends on it. */
-  #call<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(closed())
-    // What is returned must not count as handled by us: an error of a call that nobody awaits has to be heard.
-    const call = work().finally(() => this.#calls.delete(call))
-    this.#calls.add(call)
-    return call
-  }
 }
-
-const closed = (): PgqError => new PgqError('CLOSED', 'this pgq was closed')

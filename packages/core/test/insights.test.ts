@@ -1,8 +1,7 @@
-import { until } from '@pgq/test-support'
+import { until, work } from '@pgq/test-support'
 import { expect, test } from 'vitest'
 import { CancelJob, DeadJob, defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { work } from './support/work.ts'
 
 const count = (jobs: number, isMore = false): unknown => ({ jobs, isMore })
 

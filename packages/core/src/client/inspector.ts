@@ -3,7 +3,7 @@ import type { JobRecord } from '../job/job.ts'
 import type { AnyQueue } from '../job/queue.ts'
 import type { JobStatus } from '../job/status.ts'
 import type { Database } from '../store/database.ts'
-import { type Backlog, type JobCount, JobReader } from '../store/job-reader.ts'
+import { type Backlog, type JobCount, JobReader, type JobSizes } from '../store/job-reader.ts'
 import { FleetReader, type WorkerReport } from '../store/fleet-reader.ts'
 import type { Tables } from '../sql/statement.ts'
 import { type Explanation, explanation } from './explanation.ts'
@@ -14,6 +14,12 @@ export interface JobPage {
   readonly jobs: readonly JobRecord[]
   /** Give it to the next call for the page after this one; undefined on the last page. */
   readonly cursor: string | undefined
+}
+
+/** Which jobs to count: all of them without either. */
+export interface CountOptions {
+  readonly queue?: AnyQueue | string
+  readonly status?: JobStatus | readonly JobStatus[]
 }
 
 /** Looks at jobs and changes nothing. */
@@ -39,10 +45,7 @@ export class Inspector {
     return { jobs, cursor: found.length > jobs.length ? jobs.at(-1)?.id : undefined }
   }
 
-  async counts(options: {
-    readonly queue?: AnyQueue | string
-    readonly status?: JobStatus | readonly JobStatus[]
-  }): Promise<JobCount[]> {
+  async counts(options: CountOptions): Promise<JobCount[]> {
     knownOptions('counts', options, ['queue', 'status'])
     const queue = options.queue === undefined ? null : nameOf(options.queue)
     return this.#reader.count(
@@ -50,6 +53,10 @@ export class Inspector {
       queue,
       options.status === undefined ? null : statusList(options.status),
     )
+  }
+
+  async sizes(): Promise<JobSizes> {
+    return this.#reader.sizes(this.#database)
   }
 
   async workers(): Promise<WorkerReport[]> {

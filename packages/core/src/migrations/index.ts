@@ -6,7 +6,8 @@ import { hotStatements } from './0005-hot-statements.ts'
 import { schedules } from './0006-schedules.ts'
 import { limits } from './0007-limits.ts'
 import { explain } from './0008-explain.ts'
-import { queueMinutes } from './0009-queue-minutes.ts'
+import { uniqueJobs } from './0009-unique-jobs.ts'
+import { queueMinutes } from './0010-queue-minutes.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, in order. Append only: a released one never changes. */
@@ -19,5 +20,6 @@ export const MIGRATIONS: readonly Migration[] = [
   schedules,
   limits,
   explain,
+  uniqueJobs,
   queueMinutes,
 ]

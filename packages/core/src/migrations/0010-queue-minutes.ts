@@ -3,9 +3,9 @@ import type { Migration } from './migration.ts'
 
 /** What each queue did, minute by minute, and the index that finds the dead jobs of a queue. */
 export const queueMinutes: Migration = {
-  id: 9,
+  id: 10,
   name: 'queue minutes',
-  breaking: true,
+  breaking: false,
   up: (t) => minutes(t),
 }
 
