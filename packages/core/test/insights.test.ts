@@ -106,6 +106,24 @@ test('a search finds by payload, by its text, by error and by time, a page at a 
   expect(second.cursor).toBeUndefined()
 })
 
+test('the dead jobs of one queue are found at once among many of others, a page at a time', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  const fill = (queue: string, status: string, many: number): Promise<unknown> =>
+    sql(
+      `INSERT INTO ${schema}.jobs (queue_name, status, completed_at) SELECT $1, $2, now() FROM generate_series(1, $3::int)`,
+      [queue, status, many],
+    )
+  await fill('mine', 'dead', 3)
+  await fill('mine', 'cancelled', 3)
+  await fill('others', 'dead', 5_000)
+  const first = await pgq.insights.search({ queue: 'mine', status: 'dead', limit: 2 })
+  const second = await pgq.insights.search({ queue: 'mine', status: ['dead'], limit: 2, cursor: first.cursor as string })
+  expect([first.jobs.length, second.jobs.length, second.cursor]).toEqual([2, 1, undefined])
+  expect([first.looked, second.looked]).toEqual([3, 1])
+  expect(await pgq.insights.count({ queue: 'mine', status: 'cancelled' })).toEqual(count(3))
+  expect((await pgq.insights.search({ queue: 'mine', status: ['dead', 'cancelled'] })).jobs).toHaveLength(6)
+})
+
 test('a search for what is rare goes on where it stopped, and misses nothing', async () => {
   const { pgq, sql, schema } = await freshQueue()
   await pgq.enqueue(defineQueue('rare'), { needle: true })

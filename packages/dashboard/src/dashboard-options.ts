@@ -12,10 +12,14 @@ export interface DashboardOptions<Context = undefined> {
    */
   readonly authorize: (request: Request, context: Context) => Authorization | Promise<Authorization>
   /**
-   * What of a job may be seen: it gets every job before it is shown, and returns what is shown instead. Note that whoever may look may also search
-   * in payloads and errors as they are. @default everything
+   * What of a job may be seen: it gets every job before it is shown, and returns what is shown instead. @default everything
    */
   readonly redact?: (job: JobRecord) => JobRecord
+  /**
+   * Who may search in payloads and errors. A search finds what is stored, so with it one can find out, a guess at a time, what `redact` hides.
+   * @default 'write' with `redact`, which is those who may act; 'read' without, which is everybody who may look
+   */
+  readonly search?: 'read' | 'write'
   /** Told of everything that somebody did or tried to do. @default nobody */
   readonly audit?: (event: AuditEvent) => unknown
   /** Where the dashboard is mounted, such as `/admin/jobs`. Not for mounts, which know it. @default '/' */
@@ -29,6 +33,8 @@ export interface DashboardSettings<Context> {
   readonly authorize: DashboardOptions<Context>['authorize']
   readonly redact: (job: JobRecord) => JobRecord
   readonly isRedacting: boolean
+  /** Whether those who may only look may search in payloads and errors. */
+  readonly isSearchOpen: boolean
   readonly audit: (event: AuditEvent) => unknown
   /** Without a slash at its end. */
   readonly basePath: string
@@ -44,7 +50,7 @@ export function dashboardSettings<Context>(
   options: DashboardOptions<Context>,
 ): DashboardSettings<Context> {
   assertPgq(pgq)
-  knownOptions('dashboard', options ?? {}, ['authorize', 'redact', 'audit', 'basePath', 'title'])
+  knownOptions('dashboard', options ?? {}, ['authorize', 'redact', 'search', 'audit', 'basePath', 'title'])
   if (typeof options?.authorize !== 'function') {
     throw new PgqError(
       'INVALID_OPTION',
@@ -55,6 +61,7 @@ export function dashboardSettings<Context>(
     authorize: options.authorize,
     redact: options.redact === undefined ? (job) => job : functionOption('redact', options.redact),
     isRedacting: options.redact !== undefined,
+    isSearchOpen: searchOption(options.search ?? (options.redact ? 'write' : 'read')) === 'read',
     audit: options.audit === undefined ? () => {} : functionOption('audit', options.audit),
     basePath: basePathOption(options.basePath ?? '/'),
     title: textOption('title', options.title ?? 'pgq', 100),
@@ -67,6 +74,11 @@ function assertPgq(pgq: unknown): asserts pgq is Pgq {
     'INVALID_OPTION',
     `dashboard was given ${show(pgq)}: it needs what createPgq(…) returned`,
   )
+}
+
+function searchOption(value: unknown): 'read' | 'write' {
+  if (value === 'read' || value === 'write') return value
+  throw new PgqError('INVALID_OPTION', `search is ${show(value)}: it must be 'read' or 'write'`)
 }
 
 function basePathOption(value: unknown): string {

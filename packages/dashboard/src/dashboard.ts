@@ -3,8 +3,8 @@ import { type Grant, grantOf } from './access.ts'
 import { type Asset, readAssets } from './assets.ts'
 import { type DashboardOptions, type DashboardSettings, dashboardSettings } from './dashboard-options.ts'
 import { LiveFeed } from './live-feed.ts'
-import { page } from './page.ts'
-import { problem, problemOf, respond } from './responses.ts'
+import { page, refusalPage } from './page.ts'
+import { html, problem, problemOf, respond } from './responses.ts'
 import { PAGES, type Route, ROUTES } from './routes.ts'
 
 /** A dashboard: a function from a standard request to a standard response. */
@@ -47,16 +47,14 @@ export class DashboardHost<Context> {
 
   /** Answers a request. It never rejects. */
   async answer(request: Request, context: Context, basePath = this.#settings.basePath): Promise<Response> {
-    const url = new URL(request.url)
     try {
-      const answer = await this.#settings.authorize(request, context)
+      const answer = await this.#authorize(request, context)
       if (answer instanceof Response) return answer
-      const grant = grantOf(answer)
-      if (grant.access === 'none') return problem(403, 'You may not see this.')
-      return await this.#answerTo(grant, request, url, basePath)
+      if (answer.access === 'none') return refusal(request, this.#settings.title)
+      return await this.#answerTo(answer, request, new URL(request.url), basePath)
     } catch (error) {
       const response = problemOf(error)
-      if (response.status >= 500) this.#pgq.events.emit('error', { where: 'the dashboard', error })
+      if (response.status >= 500) this.#tell(error)
       return response
     }
   }
@@ -64,6 +62,21 @@ export class DashboardHost<Context> {
   close(): void {
     this.#closing.abort()
     this.#closing = new AbortController()
+  }
+
+  /** Whoever asks learns nothing of what went wrong in it. */
+  async #authorize(request: Request, context: Context): Promise<Grant | Response> {
+    try {
+      const answer = await this.#settings.authorize(request, context)
+      return answer instanceof Response ? answer : grantOf(answer)
+    } catch (error) {
+      this.#tell(error)
+      return problem(500, 'It could not be found out what you may do.')
+    }
+  }
+
+  #tell(error: unknown): void {
+    this.#pgq.events.emit('error', { where: 'the dashboard', error })
   }
 
   async #answerTo(grant: Grant, request: Request, url: URL, basePath: string): Promise<Response> {
@@ -100,10 +113,17 @@ export class DashboardHost<Context> {
   #page(grant: Grant, path: string): Response {
     const { 'app.js': script, 'app.css': style } = this.#assets
     const depth = path.split('/').length - 1
-    const text = page({ title: this.#settings.title, grant, script, style, depth })
-    return respond(200, text, { 'Content-Type': 'text/html; charset=utf-8' })
+    const { title, isSearchOpen } = this.#settings
+    const maySearch = isSearchOpen || grant.access === 'write'
+    return html(page({ title, grant, maySearch, script, style, depth }))
   }
 }
+
+/** People get a page, scripts a problem. */
+const refusal = (request: Request, title: string): Response =>
+  /\btext\/html\b/.test(request.headers.get('accept') ?? '')
+    ? html(refusalPage(title), 403)
+    : problem(403, 'You may not see this.')
 
 const partsOf = (route: Route, path: string): string[] =>
   (route.path.exec(path) ?? []).slice(1).map((part) => decoded(part))

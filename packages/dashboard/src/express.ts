@@ -1,22 +1,16 @@
 /** The dashboard in an Express application, or behind anything else that takes a handler of Node's requests. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Pgq } from '@pgq/core'
 import { DashboardHost } from './dashboard.ts'
 import type { DashboardOptions } from './dashboard-options.ts'
-import { requestOf, sendResponse } from './node-bridge.ts'
+import { bridge, type MountedRequest } from './node-bridge.ts'
 
 export type { Access, Authorization, Grant } from './access.ts'
 export type { AuditAction, AuditEvent } from './audit.ts'
 export type { DashboardOptions } from './dashboard-options.ts'
+export type { MountedRequest } from './node-bridge.ts'
 
-/** What Express adds to a request of Node. */
-export interface MountedRequest extends IncomingMessage {
-  readonly baseUrl?: string
-  readonly originalUrl?: string
-  readonly body?: unknown
-}
-
-/** A handler for `app.use`. */
+/** A handler for `app.use`. It never rejects. */
 export interface DashboardMiddleware {
   (req: MountedRequest, res: ServerResponse): Promise<void>
   /** Ends the live connections, so that a server can be closed. */
@@ -33,7 +27,7 @@ export function dashboardMiddleware<Req extends MountedRequest = MountedRequest>
   options: Omit<DashboardOptions<Req>, 'basePath'>,
 ): DashboardMiddleware {
   const host = new DashboardHost<Req>(pgq, options)
-  const middleware = async (req: MountedRequest, res: ServerResponse): Promise<void> =>
-    sendResponse(await host.answer(requestOf(req, res), req as Req, req.baseUrl ?? ''), res)
+  const middleware = (req: MountedRequest, res: ServerResponse): Promise<void> =>
+    bridge(req, res, (request) => host.answer(request, req as Req, req.baseUrl ?? ''))
   return Object.assign(middleware, { close: () => host.close() })
 }

@@ -19,12 +19,12 @@ import {
 import type { Pgq } from '@pgq/core'
 import { DashboardHost } from './dashboard.ts'
 import type { DashboardOptions } from './dashboard-options.ts'
-import type { MountedRequest } from './express.ts'
-import { requestOf, sendResponse } from './node-bridge.ts'
+import { bridge, type MountedRequest } from './node-bridge.ts'
 
 export type { Access, Authorization, Grant } from './access.ts'
 export type { AuditAction, AuditEvent } from './audit.ts'
 export type { DashboardOptions } from './dashboard-options.ts'
+export type { MountedRequest } from './node-bridge.ts'
 
 /** What the factory makes. */
 export interface NestDashboardOptions extends Omit<DashboardOptions<MountedRequest>, 'basePath'> {
@@ -89,10 +89,9 @@ function controllerAt(path: string, guards: NonNullable<DashboardModuleOptions['
 
     @All(['', '*path'])
     async answer(@Req() req: RoutedRequest, @Res() res: ServerResponse): Promise<void> {
-      const request = requestOf(req, res)
-      const basePath = basePathOf(new URL(request.url).pathname, req.route?.path ?? path)
-      const response = await this.#host.answer(request, req, basePath)
-      await sendResponse(response, res)
+      await bridge(req, res, (request) =>
+        this.#host.answer(request, req, basePathOf(new URL(request.url).pathname, req.route?.path ?? path)),
+      )
     }
 
     onModuleDestroy(): void {

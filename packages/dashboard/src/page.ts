@@ -5,6 +5,8 @@ import type { Grant } from './access.ts'
 interface PageContent {
   readonly title: string
   readonly grant: Grant
+  /** Whether it may be searched for what is in payloads and errors. */
+  readonly maySearch: boolean
   readonly script: Asset
   readonly style: Asset
   /** How many folders deep the page is within the dashboard. */
@@ -15,7 +17,7 @@ interface PageContent {
  * The one page, which the script then fills. Every address in it is relative, so it works wherever the dashboard is mounted, also behind a
  * proxy that takes a part of the path away.
  */
-export function page({ title, grant, script, style, depth }: PageContent): string {
+export function page({ title, grant, maySearch, script, style, depth }: PageContent): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -24,6 +26,7 @@ export function page({ title, grant, script, style, depth }: PageContent): strin
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <meta name="pgq-access" content="${grant.access}">
+<meta name="pgq-search" content="${maySearch}">
 <meta name="pgq-actor" content="${escapeHtml(grant.actor ?? '')}">
 <base href="${depth === 0 ? './' : '../'.repeat(depth)}">
 <title>${escapeHtml(title)}</title>
@@ -35,6 +38,19 @@ export function page({ title, grant, script, style, depth }: PageContent): strin
 </html>
 `
 }
+
+/** What somebody sees who may see nothing. */
+export const refusalPage = (title: string): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(title)}</title>
+</head>
+<body><h1>${escapeHtml(title)}</h1><p>You may not see this.</p></body>
+</html>
+`
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',

@@ -4,7 +4,7 @@ import type { WireProblem } from './wire.ts'
 /** Goes with everything: nothing but our own script and style, in nobody's frame, kept by nobody, and of no other type than it says. */
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'self'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'self'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
   'X-Frame-Options': 'DENY',
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
@@ -27,6 +27,10 @@ export function respond(
 /** JSON that is no HTML, whoever reads it as such. */
 export const json = (value: unknown, status = 200): Response =>
   respond(status, JSON.stringify(value), { 'Content-Type': 'application/json; charset=utf-8' })
+
+/** A page for people. */
+export const html = (text: string, status = 200): Response =>
+  respond(status, text, { 'Content-Type': 'text/html; charset=utf-8' })
 
 export const problem = (status: number, title: string, code?: string): Response =>
   json({ title, ...(code !== undefined && { code }) } satisfies WireProblem, status)

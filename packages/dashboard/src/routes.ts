@@ -27,9 +27,9 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: /^api\/dead$/, answer: getDead },
   { method: 'GET', path: /^api\/live$/, answer: getLive },
   { method: 'POST', path: /^api\/jobs$/, answer: postJobs },
-  { method: 'POST', path: /^api\/queues\/([^/]+)\/(pause|resume)$/, answer: postQueue },
-  { method: 'POST', path: /^api\/schedules\/([^/]+)\/(run|pause|resume)$/, answer: postSchedule },
+  { method: 'POST', path: /^api\/queues\/(pause|resume)$/, answer: postQueue },
+  { method: 'POST', path: /^api\/schedules\/(run|pause|resume)$/, answer: postSchedule },
 ]
 
-/** The pages of the interface; how deep each is. */
-export const PAGES = /^(?:|queues\/[^/]+|jobs|jobs\/[^/]+|workers|schedules|dead)$/
+/** The pages of the interface. Names of queues and schedules are never part of a path: they may be anything, `..` as well. */
+export const PAGES = /^(?:|queue|jobs|jobs\/[^/]+|workers|schedules|dead)$/

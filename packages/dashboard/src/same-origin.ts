@@ -3,7 +3,7 @@ export const CSRF_HEADER = 'x-pgq-dashboard'
 
 /**
  * Whether a request that changes something was sent by our own page. Browsers say where a request comes from, and no page can
- * make them lie; where one is too old to say it, the header and the origin must do.
+ * make them lie; where one does not say it (it is old, or there is no encryption) the header and the origin must do.
  */
 export function isFromOurPage(request: Request): boolean {
   if (request.headers.get(CSRF_HEADER) === null) return false
@@ -11,5 +11,8 @@ export function isFromOurPage(request: Request): boolean {
   const site = request.headers.get('sec-fetch-site')
   if (site !== null) return site === 'same-origin'
   const origin = request.headers.get('origin')
-  return origin === null || origin === new URL(request.url).origin
+  return origin === null || hostOf(origin) === new URL(request.url).host
 }
+
+/** Of `null`, which hides who it is, there is none. The scheme may differ behind a proxy that does the encryption. */
+const hostOf = (origin: string): string | undefined => (URL.canParse(origin) ? new URL(origin).host : undefined)

@@ -6,7 +6,7 @@ import type { LiveFeed } from './live-feed.ts'
 /** One request that was let in, and what answers it. */
 export interface Visit {
   readonly pgq: Pgq
-  readonly settings: Pick<DashboardSettings<never>, 'redact' | 'isRedacting' | 'audit' | 'title'>
+  readonly settings: Pick<DashboardSettings<never>, 'redact' | 'isRedacting' | 'isSearchOpen' | 'audit'>
   readonly feed: LiveFeed
   readonly grant: Grant
   readonly request: Request

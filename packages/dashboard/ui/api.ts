@@ -16,9 +16,11 @@ export async function post<T>(path: string, body: unknown = {}): Promise<T> {
 }
 
 async function answerOf<T>(response: Response): Promise<T> {
-  if (response.ok) return (await response.json()) as T
+  const isOurs = response.headers.get('content-type')?.startsWith('application/json') ?? false
+  if (response.ok && isOurs) return (await response.json()) as T
   const said = (await response.json().catch(() => undefined)) as WireProblem | undefined
-  throw new Error(said?.title ?? `The server answered ${response.status}.`)
+  // A login page in place of an answer, for example.
+  throw new Error(said?.title ?? `The server gave no answer (${response.status}). Are you still logged in?`)
 }
 
 /** What was asked for. */

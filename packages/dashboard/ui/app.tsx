@@ -31,7 +31,8 @@ const PLACES = [
 /** The frame around the pages. */
 export function App(): JSX.Element {
   const place = usePlace()
-  const live = useLive()
+  const [section, id] = place.parts
+  const live = useLive(section === 'jobs' && id ? id : undefined)
   return (
     <>
       <a class="skip" href="#main">
@@ -40,7 +41,7 @@ export function App(): JSX.Element {
       <div class="shell">
         <Sidebar place={place} live={live} />
         <main id="main" tabIndex={-1}>
-          <SafePage key={place.path} place={place} live={live} />
+          <SafePage key={`${place.path} ${place.search.get('name') ?? ''}`} place={place} live={live} />
         </main>
       </div>
       <Confirm />
@@ -56,10 +57,11 @@ function SafePage(props: { readonly place: Place; readonly live: Live }): JSX.El
 }
 
 function CurrentPage({ place, live }: { readonly place: Place; readonly live: Live }): JSX.Element {
-  const [section, name] = place.path.split('/').map((part) => decodeURIComponent(part))
-  if (place.path === '') return <QueuesPage live={live} />
-  if (section === 'queues' && name) return <QueuePage key={name} name={name} live={live} />
-  if (section === 'jobs') return name ? <JobPage key={name} id={name} /> : <JobsPage place={place} live={live} />
+  const [section, id] = place.parts
+  const name = place.search.get('name')
+  if (section === '') return <QueuesPage live={live} />
+  if (section === 'queue' && name !== null) return <QueuePage name={name} live={live} />
+  if (section === 'jobs') return id ? <JobPage id={id} /> : <JobsPage place={place} live={live} />
   if (section === 'dead') return <DeadPage />
   if (section === 'schedules') return <SchedulesPage />
   if (section === 'workers') return <WorkersPage />
@@ -67,8 +69,8 @@ function CurrentPage({ place, live }: { readonly place: Place; readonly live: Li
 }
 
 function Sidebar({ place, live }: { readonly place: Place; readonly live: Live }): JSX.Element {
-  const section = place.path.split('/')[0]
-  const current = section === 'queues' ? '' : section
+  const [section] = place.parts
+  const current = section === 'queue' ? '' : section
   const dead = deadCount(live.queues ?? [])
   return (
     <div class="sidebar">

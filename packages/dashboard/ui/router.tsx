@@ -8,16 +8,27 @@ const root = new URL('.', document.baseURI).pathname
 export interface Place {
   /** Without a slash in front. */
   readonly path: string
+  /** Its parts, decoded. */
+  readonly parts: readonly string[]
   readonly search: URLSearchParams
 }
 
 /** An absolute address of something within the dashboard. */
 export const addressOf = (path: string): string => root + path
 
-const here = (): Place => ({
-  path: location.pathname.slice(root.length),
-  search: new URLSearchParams(location.search),
-})
+function here(): Place {
+  const path = location.pathname.slice(root.length)
+  return { path, parts: path.split('/').map(decoded), search: new URLSearchParams(location.search) }
+}
+
+/** What is no proper encoding stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
 
 const listeners = new Set<() => void>()
 const tell = (): void => {
@@ -72,4 +83,5 @@ export const jobsPath = (filter: Readonly<Record<string, string | undefined>>): 
   return given.length === 0 ? 'jobs' : `jobs?${new URLSearchParams(given)}`
 }
 export const jobPath = (id: string): string => `jobs/${encodeURIComponent(id)}`
-export const queuePath = (name: string): string => `queues/${encodeURIComponent(name)}`
+/** The name is no part of the path: it may be anything, `..` as well, and some proxies refuse an encoded slash. */
+export const queuePath = (name: string): string => `queue?${new URLSearchParams({ name })}`

@@ -2,7 +2,13 @@ import { groupDead } from '../sql/group-dead.ts'
 import { lookCheaply } from '../sql/look-cheaply.ts'
 import { type PeriodRow, readMinutes } from '../sql/queue-minutes.ts'
 import type { JobRow } from '../sql/read-jobs.ts'
-import { countMatches, type SearchedRow, searchJobs, type SearchParams } from '../sql/search-jobs.ts'
+import {
+  countMatches,
+  type SearchedPlace,
+  type SearchedRow,
+  searchJobs,
+  type SearchParams,
+} from '../sql/search-jobs.ts'
 import { type SurveyRow, surveyQueues } from '../sql/survey-queues.ts'
 import type { Statement, Tables } from '../sql/statement.ts'
 import type { JobRecord } from '../job/job.ts'
@@ -81,8 +87,8 @@ export class InsightReader {
     this.#statements = {
       survey: surveyQueues(tables),
       minutes: readMinutes(tables),
-      search: searchJobs(tables),
-      count: countMatches(tables),
+      search: { all: searchJobs(tables), ended: searchJobs(tables, 'ended') },
+      count: { all: countMatches(tables), ended: countMatches(tables, 'ended') },
       dead: groupDead(tables),
     }
   }
@@ -110,13 +116,13 @@ export class InsightReader {
   }
 
   async search(params: SearchParams): Promise<{ readonly found: JobRecord[]; readonly looked: Looked }> {
-    const rows = await this.#look(this.#statements.search, params)
+    const rows = await this.#look(this.#statements.search[placeOf(params)], params)
     const found = rows.filter((row) => row.id !== null).map((row) => jobRecord(row as JobRow))
     return { found, looked: lookedOf(rows[0]) }
   }
 
   async count(params: SearchParams): Promise<{ readonly matches: number; readonly looked: Looked }> {
-    const [row] = await this.#look(this.#statements.count, params)
+    const [row] = await this.#look(this.#statements.count[placeOf(params)], params)
     return { matches: Number(row?.matches ?? 0), looked: lookedOf(row) }
   }
 
@@ -126,6 +132,12 @@ export class InsightReader {
       return session.run(statement, params)
     })
   }
+}
+
+function placeOf({ queue, statuses }: SearchParams): SearchedPlace {
+  const [status, ...others] = statuses ?? []
+  const isOneEnding = others.length === 0 && (status === 'dead' || status === 'cancelled')
+  return queue !== null && isOneEnding ? 'ended' : 'all'
 }
 
 const lookedOf = (row: SearchedRow | undefined): Looked => ({

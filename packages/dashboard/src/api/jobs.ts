@@ -1,19 +1,17 @@
+import type { JobFilter } from '@pgq/core'
 import { filterOf, queryOf } from '../job-query.ts'
 import { jobSummary, jobView, reasonsOf } from '../job-view.ts'
-import { json, problem } from '../responses.ts'
+import { BadRequest, json, problem } from '../responses.ts'
 import type { Visit } from '../visit.ts'
 import type { WireCount, WireJobPage, WireJobView } from '../wire.ts'
 
 const PAGE = 50
 
 /** A page of the jobs that match. */
-export async function getJobs({ pgq, url, settings }: Visit): Promise<Response> {
+export async function getJobs(visit: Visit): Promise<Response> {
+  const { pgq, url, settings } = visit
   const cursor = url.searchParams.get('cursor')
-  const page = await pgq.insights.search({
-    ...filterOf(queryOf(url.searchParams)),
-    limit: PAGE,
-    ...(cursor && { cursor }),
-  })
+  const page = await pgq.insights.search({ ...wanted(visit), limit: PAGE, ...(cursor && { cursor }) })
   return json({
     now: Date.now(),
     jobs: page.jobs.map((job) => jobSummary(settings.redact(job))),
@@ -23,8 +21,8 @@ export async function getJobs({ pgq, url, settings }: Visit): Promise<Response> 
 }
 
 /** How many match. */
-export async function getJobCount({ pgq, url }: Visit): Promise<Response> {
-  return json((await pgq.insights.count(filterOf(queryOf(url.searchParams)))) satisfies WireCount)
+export async function getJobCount(visit: Visit): Promise<Response> {
+  return json((await visit.pgq.insights.count(wanted(visit))) satisfies WireCount)
 }
 
 /** One job. */
@@ -33,4 +31,13 @@ export async function getJob({ pgq, parts: [id = ''], settings }: Visit): Promis
   if (!job) return problem(404, 'There is no such job. It may have been deleted, or its retention is over.')
   const reasons = reasonsOf(await pgq.explain(id))
   return json({ now: Date.now(), job: jobView(settings.redact(job)), reasons } satisfies WireJobView)
+}
+
+/** What is looked for. What is hidden from somebody must not be found out by guessing either. */
+function wanted({ url, settings, grant }: Visit): JobFilter {
+  const query = queryOf(url.searchParams)
+  const isGuess = query.payload !== undefined || query.error !== undefined
+  if (isGuess && !settings.isSearchOpen && grant.access !== 'write')
+    throw new BadRequest('You may not search in payloads and errors.', 403)
+  return filterOf(query)
 }

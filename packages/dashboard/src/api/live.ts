@@ -3,20 +3,23 @@ import type { Visit } from '../visit.ts'
 
 /** After so long the browser has to connect again, and is asked again who it is. In ms. */
 const LONGEST_MS = 5 * 60_000
+/** So many messages wait for somebody who is slow. */
+const MOST_UNREAD = 8
 /** Proxies close what is silent. In ms. */
 const HEARTBEAT_MS = 15_000
 
-/** What changes, as server-sent events: `queues` with how they stand, and `job` whenever the job in question has changed. */
+/** What changes, as server-sent events: `queues` with how they stand, or `trouble`, and `job` whenever the job in question has changed. */
 export function getLive(visit: Visit): Response {
   const jobId = visit.url.searchParams.get('job')
   const gone = AbortSignal.any([visit.request.signal, AbortSignal.timeout(LONGEST_MS), visit.closed])
   let stop = (): void => {}
-  const stream = new ReadableStream<Uint8Array>({
-    start: (controller) => {
+  const source = {
+    start: (controller: ReadableStreamDefaultController<Uint8Array>) => {
       stop = feed(visit, controller, jobId, gone)
     },
     cancel: () => stop(),
-  })
+  }
+  const stream = new ReadableStream(source, new CountQueuingStrategy({ highWaterMark: MOST_UNREAD }))
   return respond(200, stream, {
     'Content-Type': 'text/event-stream; charset=utf-8',
     'Cache-Control': 'no-cache, no-transform',
@@ -50,7 +53,7 @@ function feed(
   }
   send('retry: 2000\n\n')
   const heartbeat = setInterval(() => send(':\n\n'), HEARTBEAT_MS)
-  const unwatch = live.watch((data) => send(`event: queues\ndata: ${data}\n\n`))
+  const unwatch = live.watch(send)
   if (gone.aborted) end()
   else gone.addEventListener('abort', end)
   if (jobId !== null) void followJob(pgq.watch(jobId, { signal: left.signal }), send)

@@ -15,7 +15,7 @@ import { session } from '../session.ts'
 /** One job, and everything that is known of it. */
 export function JobPage({ id }: { readonly id: string }): JSX.Element {
   const { data, error, refresh } = useAsked<WireJobView>(`jobs/${encodeURIComponent(id)}`)
-  useJobChanges(id, refresh)
+  useJobChanges(refresh)
   if (!data)
     return (
       <>

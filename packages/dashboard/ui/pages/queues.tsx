@@ -161,7 +161,7 @@ function QueueRow({
 export function PauseButton({ queue }: { readonly queue: WireQueue }): JSX.Element {
   const { queue: name, pausedAt } = queue
   const change = async (verb: 'pause' | 'resume'): Promise<string> => {
-    await post<WireDone>(`queues/${encodeURIComponent(name)}/${verb}`)
+    await post<WireDone>(`queues/${verb}`, { name })
     return verb === 'pause' ? `${name} is paused.` : `${name} goes on.`
   }
   const onClick = (): void => {

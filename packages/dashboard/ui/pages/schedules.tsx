@@ -114,7 +114,7 @@ function ScheduleActions({
   readonly onDone: () => void
 }): JSX.Element {
   const call = async (verb: 'run' | 'pause' | 'resume', said: string): Promise<string> => {
-    await post<WireDone>(`schedules/${encodeURIComponent(name)}/${verb}`)
+    await post<WireDone>(`schedules/${verb}`, { name })
     onDone()
     return said
   }

@@ -13,6 +13,8 @@ export interface Series {
 
 interface ChartProps {
   readonly label: string
+  /** What it says as a whole, for those who don't see it. */
+  readonly summary: string
   readonly times: readonly number[]
   readonly series: readonly Series[]
   /** Bars stand on each other, lines on their own. */
@@ -27,8 +29,8 @@ const LEFT = 44
 const BOTTOM = 22
 const TOP = 8
 
-/** A chart by hand: an image to a screen reader, with a summary; points can be read with the pointer and with the arrow keys. */
-export function Chart({ label, times, series, kind, format, atLeast = 0 }: ChartProps): JSX.Element {
+/** A chart by hand. Its points are read with the pointer, or with the arrow keys: to a screen reader it is a slider over the time, with a summary. */
+export function Chart({ label, summary, times, series, kind, format, atLeast = 0 }: ChartProps): JSX.Element {
   const [frame, width] = useWidth()
   const [shown, setShown] = useState<number>()
   const plot = width - LEFT - 4
@@ -51,8 +53,13 @@ export function Chart({ label, times, series, kind, format, atLeast = 0 }: Chart
       class="chart"
       ref={frame}
       tabIndex={0}
-      role="img"
-      aria-label={shown === undefined ? label : `${clock(times[shown] ?? 0)}: ${spoken(series, shown, format)}`}
+      role="slider"
+      aria-roledescription="chart"
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={times.length - 1}
+      aria-valuenow={shown ?? times.length - 1}
+      aria-valuetext={shown === undefined ? summary : `${clock(times[shown] ?? 0)}: ${spoken(series, shown, format)}`}
       onPointerMove={(event) => setShown(pointAt(event.clientX))}
       onPointerLeave={() => setShown(undefined)}
       onBlur={() => setShown(undefined)}

@@ -27,7 +27,8 @@ export function ThroughputChart({ history, queue }: HistoryProps): JSX.Element {
         series={series}
         format={short}
         atLeast={4}
-        label={`Throughput: ${number(total.completed)} attempts completed and ${number(total.failed)} failed. Use the arrow keys to read it.`}
+        label="Throughput per minute"
+        summary={`${number(total.completed)} attempts completed and ${number(total.failed)} failed`}
       />
     </Card>
   )
@@ -54,7 +55,8 @@ export function QualityCharts({ history, queue }: HistoryProps): JSX.Element {
           series={failures}
           format={(value) => percent(value, 1)}
           atLeast={0.1}
-          label={`Failure rate: ${percent(total.failed, total.ended)} overall. Use the arrow keys to read it.`}
+          label="Failure rate"
+          summary={`${percent(total.failed, total.ended)} overall`}
         />
       </Card>
       <Card title="Average time" aside={<Legend series={lengths} />}>
@@ -64,7 +66,8 @@ export function QualityCharts({ history, queue }: HistoryProps): JSX.Element {
           series={lengths}
           format={span}
           atLeast={10}
-          label={`Average time: waited ${span(share(total.waitedMs, total) ?? 0)}, ran ${span(share(total.ranMs, total) ?? 0)}. Use the arrow keys to read it.`}
+          label="Average time"
+          summary={`waited ${span(share(total.waitedMs, total) ?? 0)}, ran ${span(share(total.ranMs, total) ?? 0)}`}
         />
       </Card>
     </div>

@@ -25,6 +25,8 @@ export function JobFilters({
   readonly onChange: (filter: Filter) => void
 }): JSX.Element {
   const [text, setText] = useState(filter)
+  const address = JSON.stringify(filter)
+  useEffect(() => setText(filter), [address])
   const search = useRef<HTMLInputElement>(null)
   useSlashKey(search)
   const set = (name: string, value: string): void => setText((old) => ({ ...old, [name]: value || undefined }))

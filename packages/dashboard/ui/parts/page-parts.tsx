@@ -58,7 +58,7 @@ export function Card({
   children,
   flush = false,
 }: {
-  readonly title: string
+  readonly title: ComponentChildren
   readonly aside?: ComponentChildren
   readonly children: ComponentChildren
   /** Whether what is in it reaches to its edges. */
