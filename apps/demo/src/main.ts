@@ -1,9 +1,9 @@
 // The demo's command line. What it plays stands in run.ts; a job and its handler in payment-webhooks.ts and post-to-ledger.ts.
-import { HELP, parseArguments, type Show, UsageError } from './arguments.ts'
+import { type DemoArguments, HELP, parseArguments, UsageError } from './arguments.ts'
 import { findFaults } from './faults.ts'
 import { Interruption, interruptionSignal } from './interruption.ts'
 import { PlainScreen } from './plain-screen.ts'
-import { runDemo } from './run.ts'
+import { type Outcome, runDemo } from './run.ts'
 import { type Screen, silentScreen } from './screen.ts'
 import { tellBeginning, tellEnd } from './story.ts'
 import { summary } from './summary.ts'
@@ -15,8 +15,8 @@ process.exitCode = await main()
 
 async function main(): Promise<number> {
   try {
-    const show = parseArguments(process.argv.slice(2))
-    if (show !== 'help') return await play(show)
+    const wanted = parseArguments(process.argv.slice(2))
+    if (wanted.show !== 'help') return await play(wanted)
     process.stdout.write(HELP)
     return 0
   } catch (error) {
@@ -24,19 +24,26 @@ async function main(): Promise<number> {
   }
 }
 
-async function play(show: Show): Promise<number> {
+async function play({ show, serve }: DemoArguments): Promise<number> {
   const screen = screenFor(show)
   tellBeginning(screen)
-  const outcome = await runDemo(screen, interruptionSignal())
-  const seconds = performance.now() / 1_000
-  const faults = findFaults(outcome)
-  tellEnd(screen, outcome, seconds)
-  if (show === 'json') process.stdout.write(`${summary(outcome, seconds)}\n`)
-  for (const fault of faults) console.error(`FAULT: ${fault}`)
-  return faults.length === 0 ? 0 : 1
+  const outcome = await runDemo({
+    screen,
+    serve,
+    signal: interruptionSignal(),
+    onOver: (result) => tellOutcome(screen, show, result),
+  })
+  return findFaults(outcome).length === 0 ? 0 : 1
 }
 
-function screenFor(show: Show): Screen {
+function tellOutcome(screen: Screen, show: DemoArguments['show'], outcome: Outcome): void {
+  const seconds = performance.now() / 1_000
+  tellEnd(screen, outcome, seconds)
+  if (show === 'json') process.stdout.write(`${summary(outcome, seconds)}\n`)
+  for (const fault of findFaults(outcome)) console.error(`FAULT: ${fault}`)
+}
+
+function screenFor(show: DemoArguments['show']): Screen {
   if (show === 'json') return silentScreen
   return process.stdout.isTTY ? new TerminalScreen(process.stdout) : new PlainScreen(process.stdout)
 }

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { createPgq } from '@pgq/core'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { Cleanup } from './cleanup.ts'
 import { Crash } from './crash.ts'
+import { serveDashboard } from './dashboard.ts'
 import { openDatabase } from './database.ts'
 import { type DeadWebhook, readDeadWebhooks } from './dead-webhooks.ts'
 import { Delivery } from './delivery.ts'
@@ -31,18 +33,40 @@ const LEASE_MS = 2_000
 /** Every so many webhooks one has its transaction rolled back on purpose. */
 const MISHAP_EVERY = 40
 
-/** Runs the demo from the empty database to the report, and leaves nothing behind. Rejects when `signal` aborts. */
-export async function runDemo(screen: Screen, signal: AbortSignal): Promise<Outcome> {
+/** How a run goes. */
+export interface Run {
+  readonly screen: Screen
+  readonly signal: AbortSignal
+  /** Whether the dashboard is served. */
+  readonly serve: boolean
+  /** Told of the outcome, while everything is still there. */
+  readonly onOver: (outcome: Outcome) => void
+}
+
+/**
+ * Runs the demo from the empty database to the report, and leaves nothing behind. Rejects when `signal` aborts; with the dashboard it only
+ * ends then, once the story is over.
+ */
+export async function runDemo(run: Run): Promise<Outcome> {
+  const { screen, signal, serve, onOver } = run
   const cleanup = new Cleanup()
   try {
-    return await play(screen, signal, cleanup)
+    const outcome = await play(run, cleanup)
+    onOver(outcome)
+    if (serve) await untilAborted(screen, signal)
+    return outcome
   } finally {
     screen.endProgress()
     await cleanup.run()
   }
 }
 
-async function play(screen: Screen, signal: AbortSignal, cleanup: Cleanup): Promise<Outcome> {
+async function untilAborted(screen: Screen, signal: AbortSignal): Promise<void> {
+  screen.say('\nThe dashboard stays open until you press Ctrl-C.')
+  if (!signal.aborted) await once(signal, 'abort')
+}
+
+async function play({ screen, signal, serve }: Run, cleanup: Cleanup): Promise<Outcome> {
   const webhooks = readWebhooks()
 
   const database = await openDatabase()
@@ -56,6 +80,7 @@ async function play(screen: Screen, signal: AbortSignal, cleanup: Cleanup): Prom
   await createShop(pool)
   await pgq.migrate()
   screen.say(`The database is ${database.description}.`)
+  if (serve) screen.say(`The dashboard is at ${await serveDashboard(pgq, cleanup)}`, 'good')
 
   const exchange = await openFlakyExchange()
   cleanup.add(() => exchange.close())

@@ -53,7 +53,7 @@ export async function actOnAll(action: JobAction, filter: Filter, onDone: () => 
     const which = found.isMore ? `at least ${count({ ...found, isMore: false })} jobs` : jobsText(found.jobs)
     confirmThen({
       title: `${verb} ${which}?`,
-      text: `All that match, also those that are not on this page. ${EXPLAINED[action]}`,
+      text: `${meaning(filter)}, also those that are not on this page. ${EXPLAINED[action]}`,
       verb,
       isDangerous: action === 'delete' || action === 'cancel',
       run: async () =>
@@ -62,6 +62,17 @@ export async function actOnAll(action: JobAction, filter: Filter, onDone: () => 
   } catch (error) {
     notify(messageOf(error), true)
   }
+}
+
+/** What a filter means, in words. */
+function meaning({ queue, payload, error, after, before }: Filter): string {
+  const parts = [
+    queue && `of ${queue}`,
+    payload && `with “${payload}” in the payload`,
+    error && `with “${error}” in the error`,
+    (after || before) && 'made in the time that was chosen',
+  ].filter((part) => !!part)
+  return parts.length === 0 ? 'All jobs' : `All jobs ${parts.join(', ')}`
 }
 
 function finish(action: JobAction, { jobs }: WireDone, onDone: () => void): string {

@@ -1,4 +1,6 @@
 import { createPgq, hasEnded } from '@pgq/core'
+import { dashboard } from '@pgq/dashboard'
+import { dashboardMiddleware } from '@pgq/dashboard/express'
 import { fromDrizzle, handleWithDrizzle, jobsOf } from '@pgq/drizzle'
 import { gracefulShutdown, healthRouter, jobStatusRouter, pgqMiddleware, problems } from '@pgq/express'
 import { eq, sql } from 'drizzle-orm'
@@ -40,6 +42,7 @@ export async function throughExpress(connectionString: string): Promise<void> {
     req.pgq.accepted(res, job)
   })
   app.use('/jobs', jobStatusRouter(pgq, { authorize: () => true }))
+  app.use('/admin', dashboardMiddleware(pgq, { authorize: () => 'read' }))
   app.use(healthRouter(pgq, { workers: [worker] }), problems())
   const server = app.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -62,6 +65,12 @@ export async function throughExpress(connectionString: string): Promise<void> {
   const [row] = await joined
   if (row?.greeting !== 'Hello, Ada' || row.status !== 'completed')
     throw new Error(`joined: ${JSON.stringify(row)}`)
+  const page = await fetch(`${origin}/admin`)
+  const script = /src="([^"]+)"/.exec(await page.text())?.[1] ?? ''
+  const [file, closed] = [await fetch(new URL(script, page.url)), dashboard(pgq, { authorize: () => 'none' })]
+  const refused = await closed(new Request(origin))
+  if (file.status !== 200 || refused.status !== 403) throw new Error(`the dashboard: ${file.status}, ${refused.status}`)
+
   const { clean } = await shutDown()
   if (!clean) throw new Error('the shutdown was not clean')
 }

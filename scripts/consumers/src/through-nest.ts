@@ -4,7 +4,8 @@ import { NestFactory } from '@nestjs/core'
 import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus'
 import { Test } from '@nestjs/testing'
 import type { JobOf, Pgq } from '@pgq/core'
-import { InjectPgq, InjectQueue, PgqExceptionFilter, PgqModule, Processor, type QueueClient } from '@pgq/nest'
+import { PgqDashboardModule } from '@pgq/dashboard/nest'
+import { getPgqToken, InjectPgq, InjectQueue, PgqExceptionFilter, PgqModule, Processor, type QueueClient } from '@pgq/nest'
 import { PgqHealthIndicator } from '@pgq/nest/terminus'
 import { PgqTester, PgqTestingModule } from '@pgq/nest/testing'
 import { letters } from './queues.js'
@@ -65,8 +66,13 @@ class OfficeController {
 
 /** Enqueues and processes in a Nest application, whose injection needs the metadata that the compiler emits. */
 export async function throughNest(connectionString: string): Promise<void> {
+  const dashboard = PgqDashboardModule.register({
+    path: 'admin/jobs',
+    inject: [getPgqToken()],
+    useFactory: (pgq: Pgq) => ({ pgq, authorize: () => 'read' }),
+  })
   @Module({
-    imports: [PgqModule.forRoot({ connectionString, migrate: 'auto' }), LetterModule, TerminusModule],
+    imports: [PgqModule.forRoot({ connectionString, migrate: 'auto' }), LetterModule, TerminusModule, dashboard],
     controllers: [OfficeController],
     providers: [PgqHealthIndicator],
   })
@@ -78,6 +84,7 @@ export async function throughNest(connectionString: string): Promise<void> {
   const url = await app.getUrl()
   expectEqual('the letter', await app.get(Office).send('Bob'), 'Dear Bob')
   expectEqual('the health', (await fetch(`${url}/health`)).status, 200)
+  expectEqual('the dashboard', (await fetch(`${url}/admin/jobs/api/queues`)).status, 200)
   expectEqual('what is no id', (await fetch(`${url}/nothing`)).status, 400)
   await app.close()
   await throughItsTester(connectionString)

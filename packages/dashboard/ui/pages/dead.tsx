@@ -22,7 +22,7 @@ export function DeadPage(): JSX.Element {
           ) : (
             <ul class="groups">
               {data.map((group) => (
-                <Group key={`${group.queue} ${group.pattern}`} group={group} onDone={refresh} />
+                <Group key={`${group.queue} ${group.pattern || group.sampleId}`} group={group} onDone={refresh} />
               ))}
             </ul>
           )}

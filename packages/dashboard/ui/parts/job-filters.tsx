@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Filter } from '../job-actions.ts'
 import { Icon } from './icons.tsx'
+import { session } from '../session.ts'
 import { Choice } from './page-parts.tsx'
 
 const STATUSES = [
@@ -54,7 +55,7 @@ export function JobFilters({
         onChange={(status) => apply({ ...text, status: status || undefined })}
       />
       <div class="fields">
-        {field(
+        {session.maySearch && field(
           'payload',
           'Payload',
           <span class="with-icon">
@@ -68,7 +69,7 @@ export function JobFilters({
             />
           </span>,
         )}
-        {field(
+        {session.maySearch && field(
           'error',
           'Error',
           <input
