@@ -4,7 +4,7 @@ import { postJobs } from './api/job-actions.ts'
 import { getJob, getJobCount, getJobs } from './api/jobs.ts'
 import { getLive } from './api/live.ts'
 import { postQueue, postSchedule } from './api/queue-actions.ts'
-import { getPeriods, getQueues } from './api/queues.ts'
+import { getHistory, getQueues } from './api/queues.ts'
 import type { Visit } from './visit.ts'
 
 /** What answers a path, below `api/`. */
@@ -18,7 +18,7 @@ export interface Route {
 /** All of them; who may act is asked where something is done. */
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: /^api\/queues$/, answer: getQueues },
-  { method: 'GET', path: /^api\/periods$/, answer: getPeriods },
+  { method: 'GET', path: /^api\/history$/, answer: getHistory },
   { method: 'GET', path: /^api\/jobs$/, answer: getJobs },
   { method: 'GET', path: /^api\/jobs\/count$/, answer: getJobCount },
   { method: 'GET', path: /^api\/jobs\/([^/]+)$/, answer: getJob },

@@ -18,23 +18,33 @@ export interface WireQueue {
   readonly pausedReason: string | null
 }
 
-export interface WirePeriod {
-  readonly queue: string
-  readonly startsAt: number
+/** What was done in one period. */
+export interface WirePoint {
   readonly completed: number
+  /** Attempts that failed: those that are run again and the last ones. */
   readonly failed: number
-  readonly dead: number
-  readonly cancelled: number
+  readonly ended: number
+  /** Of all that ended, together. */
   readonly waitedMs: number
   readonly ranMs: number
 }
 
+/** What one queue did in all of the time. */
+export interface WireQueueHistory {
+  readonly queue: string
+  readonly ended: number
+  readonly failed: number
+  /** In each period. */
+  readonly completed: number[]
+}
+
 /** What the queues did in some time, in periods of the same length. */
-export interface WirePeriods {
-  readonly now: number
-  readonly sinceMs: number
+export interface WireHistory {
+  readonly startsAt: number
   readonly periodMs: number
-  readonly periods: readonly WirePeriod[]
+  /** One for each period, of all queues together. */
+  readonly points: readonly WirePoint[]
+  readonly queues: readonly WireQueueHistory[]
 }
 
 /** A job in a list. */

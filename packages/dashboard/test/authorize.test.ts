@@ -10,7 +10,7 @@ const pages = ['', 'queue?name=mails', 'jobs', 'jobs?status=dead', 'workers', 's
 const calls = (id: string): string[] => [
   `jobs/${id}`,
   'api/queues',
-  'api/periods?since=1h',
+  'api/history?since=1h',
   'api/jobs',
   'api/jobs/count?status=pending',
   `api/jobs/${id}`,

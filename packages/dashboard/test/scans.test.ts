@@ -12,7 +12,7 @@ const ROWS = 20_000
 /** What every page asks for. */
 const questions = (id: string): string[] => [
   'api/queues',
-  'api/periods?since=24h',
+  'api/history?since=24h',
   'api/jobs',
   'api/jobs?status=pending,failed&queue=q1',
   'api/jobs?status=dead&queue=q1',

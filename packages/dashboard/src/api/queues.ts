@@ -1,7 +1,6 @@
-import type { QueuePeriod } from '@pgq/core'
+import { historyOf } from '../history.ts'
 import { BadRequest, json } from '../responses.ts'
 import type { Visit } from '../visit.ts'
-import type { WirePeriod, WirePeriods } from '../wire.ts'
 import { wireQueue } from '../wire-queue.ts'
 
 /** How far back charts may look: as `since` says it, and in periods of so many minutes. */
@@ -17,16 +16,13 @@ export async function getQueues({ pgq }: Visit): Promise<Response> {
   return json((await pgq.insights.queues()).map(wireQueue))
 }
 
-/** What they did. */
-export async function getPeriods({ pgq, url }: Visit): Promise<Response> {
+/** What they did, or one of them. */
+export async function getHistory({ pgq, url }: Visit): Promise<Response> {
   const range = RANGES[url.searchParams.get('since') ?? '1h']
   if (!range) throw new BadRequest(`since must be of ${Object.keys(RANGES).join(', ')}`)
   const sinceMs = range.sinceMinutes * MINUTE_MS
   const periodMs = range.periodMinutes * MINUTE_MS
   const queue = url.searchParams.get('queue')
   const options = { since: sinceMs, period: periodMs, ...(queue && { queue }) }
-  const periods = (await pgq.insights.periods(options)).map(wirePeriod)
-  return json({ now: Date.now(), sinceMs, periodMs, periods } satisfies WirePeriods)
+  return json(historyOf(await pgq.insights.periods(options), { now: Date.now(), sinceMs, periodMs }))
 }
-
-const wirePeriod = (period: QueuePeriod): WirePeriod => ({ ...period, startsAt: period.startsAt.getTime() })

@@ -25,7 +25,7 @@ browserTests('pages', (open) => {
     const chart = page.getByRole('slider', { name: 'Throughput per minute' })
     expect(await chart.getAttribute('aria-valuetext')).toBe('600 attempts completed and 200 failed')
     await page.getByRole('button', { name: 'Day' }).click()
-    await page.waitForResponse(/periods\?since=24h/)
+    await page.waitForResponse(/history\?since=24h/)
     await row.getByRole('link', { name: 'mails' }).click()
     await page.getByRole('heading', { level: 1, name: 'mails' }).waitFor()
     expect(new URL(page.url()).search).toBe('?name=mails')

@@ -14,7 +14,7 @@ import { session } from '../session.ts'
 
 /** One job, and everything that is known of it. */
 export function JobPage({ id }: { readonly id: string }): JSX.Element {
-  const { data, error, refresh } = useAsked<WireJobView>(`jobs/${encodeURIComponent(id)}`)
+  const { data, error, refresh } = useAsked<WireJobView>(`jobs/${encodeURIComponent(id)}`, 5_000)
   useJobChanges(refresh)
   if (!data)
     return (

@@ -1,25 +1,27 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import type { WirePeriods } from '../../src/wire.ts'
+import type { WireHistory } from '../../src/wire.ts'
 import { useAsked } from '../api.ts'
 import { count, short, span } from '../format.ts'
 import type { Live } from '../live.ts'
 import { QualityCharts, ThroughputChart } from '../parts/history-charts.tsx'
-import { Choice, Figure, PageHead, Trouble } from '../parts/page-parts.tsx'
+import { Figure, PageHead, Trouble } from '../parts/page-parts.tsx'
+import { PauseButton } from '../parts/pause-button.tsx'
+import { type Range, RangeChoice } from '../parts/range-choice.tsx'
 import { When } from '../parts/when.tsx'
+import { emptyQueue } from '../queue-list.ts'
 import { jobsPath, Link } from '../router.tsx'
 import { session } from '../session.ts'
-import { emptyQueue, PauseButton, type Range, RANGES } from './queues.tsx'
 
 /** One queue. */
 export function QueuePage({ live, name }: { readonly live: Live; readonly name: string }): JSX.Element {
   const [range, setRange] = useState<Range>('1h')
-  const history = useAsked<WirePeriods>(`periods?since=${range}&queue=${encodeURIComponent(name)}`, 10_000)
+  const history = useAsked<WireHistory>(`history?since=${range}&queue=${encodeURIComponent(name)}`, 10_000)
   const queue = live.queues?.find((one) => one.queue === name) ?? emptyQueue(name)
   return (
     <>
       <PageHead title={name} eyebrow={<Link to="">Queues</Link>}>
-        <Choice label="Time range" options={RANGES} value={range} onChange={setRange} />
+        <RangeChoice value={range} onChange={setRange} />
         {session.canWrite && <PauseButton queue={queue} />}
       </PageHead>
       {queue.pausedAt !== null && (
@@ -47,8 +49,8 @@ export function QueuePage({ live, name }: { readonly live: Live; readonly name: 
           hint={`${count(queue.cancelled)} cancelled`}
         />
       </dl>
-      {history.data && <ThroughputChart history={history.data} queue={name} />}
-      {history.data && <QualityCharts history={history.data} queue={name} />}
+      {history.data && <ThroughputChart history={history.data} />}
+      {history.data && <QualityCharts history={history.data} />}
       <p>
         <Link to={jobsPath({ queue: name })}>All jobs of {name}</Link>
       </p>

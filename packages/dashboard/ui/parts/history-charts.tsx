@@ -1,18 +1,17 @@
 import type { JSX } from 'preact'
-import type { WirePeriods } from '../../src/wire.ts'
+import type { WireHistory, WirePoint } from '../../src/wire.ts'
 import { number, percent, short, span } from '../format.ts'
-import { type Point, pointsOf, totalOf } from '../series.ts'
+import { timesOf, totalOf } from '../series.ts'
 import { Chart, Legend, type Series } from './chart.tsx'
 import { Card } from './page-parts.tsx'
 
 interface HistoryProps {
-  readonly history: WirePeriods
-  readonly queue?: string
+  readonly history: WireHistory
 }
 
 /** How much was done over time, and how much of it failed. */
-export function ThroughputChart({ history, queue }: HistoryProps): JSX.Element {
-  const points = pointsOf(history, queue)
+export function ThroughputChart({ history }: HistoryProps): JSX.Element {
+  const { points } = history
   const total = totalOf(points)
   const minutes = history.periodMs / 60_000
   const series: Series[] = [
@@ -23,7 +22,7 @@ export function ThroughputChart({ history, queue }: HistoryProps): JSX.Element {
     <Card title="Throughput per minute" aside={<Legend series={series} />}>
       <Chart
         kind="bars"
-        times={points.map(({ at }) => at)}
+        times={timesOf(history)}
         series={series}
         format={short}
         atLeast={4}
@@ -35,10 +34,10 @@ export function ThroughputChart({ history, queue }: HistoryProps): JSX.Element {
 }
 
 /** Which part of the attempts failed, and how long jobs waited and ran. */
-export function QualityCharts({ history, queue }: HistoryProps): JSX.Element {
-  const points = pointsOf(history, queue)
+export function QualityCharts({ history }: HistoryProps): JSX.Element {
+  const { points } = history
   const total = totalOf(points)
-  const times = points.map(({ at }) => at)
+  const times = timesOf(history)
   const failures: Series[] = [
     { name: 'Failure rate', color: 'bad', values: points.map((point) => share(point.failed, point)) },
   ]
@@ -74,4 +73,4 @@ export function QualityCharts({ history, queue }: HistoryProps): JSX.Element {
   )
 }
 
-const share = (part: number, { ended }: Pick<Point, 'ended'>): number | null => (ended === 0 ? null : part / ended)
+const share = (part: number, { ended }: Pick<WirePoint, 'ended'>): number | null => (ended === 0 ? null : part / ended)
