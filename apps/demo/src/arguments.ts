@@ -32,6 +32,7 @@ export function parseArguments(args: readonly string[]): DemoArguments {
   const unknown = args.find((arg) => arg !== '--json' && arg !== '--serve')
   if (unknown !== undefined) throw new UsageError(`unknown argument ${unknown}`)
   const [json, serve] = [args.includes('--json'), args.includes('--serve')]
-  if (json && serve) throw new UsageError('--json prints nothing but one object, so nobody would see the address of --serve')
+  if (json && serve)
+    throw new UsageError('--json prints nothing but one object, so nobody would see the address of --serve')
   return { show: json ? 'json' : 'story', serve }
 }

@@ -34,23 +34,27 @@ test(
   },
 )
 
-test('--serve opens the dashboard, says where, and keeps it open until it is told to end', { timeout: 60_000 }, async () => {
-  const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
-  const demo = spawn(process.execPath, [main, '--serve'], {
-    env: { ...process.env, ...ownDatabase },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  cleanUpAfterwards(async () => void demo.kill('SIGKILL'))
-  let output = ''
-  demo.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const address = await until('the address', () => /The dashboard is at (\S+)/.exec(output)?.[1])
-  expect(await (await fetch(address)).text()).toContain('<title>pgq demo</title>')
-  await until('the story is over', () => output.includes('0 lost, 0 duplicated'))
-  const queues = (await (await fetch(`${address}/api/queues`)).json()) as unknown
-  expect(queues).toMatchObject([{ queue: 'payment.webhook', dead: { jobs: 4 } }])
-  demo.kill('SIGTERM')
-  expect(await once(demo, 'exit')).toEqual([0, null])
-})
+test(
+  '--serve opens the dashboard, says where, and keeps it open until it is told to end',
+  { timeout: 60_000 },
+  async () => {
+    const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+    const demo = spawn(process.execPath, [main, '--serve'], {
+      env: { ...process.env, ...ownDatabase },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    cleanUpAfterwards(async () => void demo.kill('SIGKILL'))
+    let output = ''
+    demo.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    const address = await until('the address', () => /The dashboard is at (\S+)/.exec(output)?.[1])
+    expect(await (await fetch(address)).text()).toContain('<title>pgq demo</title>')
+    await until('the story is over', () => output.includes('0 lost, 0 duplicated'))
+    const queues = (await (await fetch(`${address}/api/queues`)).json()) as unknown
+    expect(queues).toMatchObject([{ queue: 'payment.webhook', dead: { jobs: 4 } }])
+    demo.kill('SIGTERM')
+    expect(await once(demo, 'exit')).toEqual([0, null])
+  },
+)
 
 test('--help explains, and an argument that nobody knows is refused', async () => {
   expect(await runNode('dist/main.js', ['--help'])).toMatchObject({ code: 0, stderr: '' })

@@ -117,7 +117,12 @@ test('the dead jobs of one queue are found at once among many of others, a page 
   await fill('mine', 'cancelled', 3)
   await fill('others', 'dead', 5_000)
   const first = await pgq.insights.search({ queue: 'mine', status: 'dead', limit: 2 })
-  const second = await pgq.insights.search({ queue: 'mine', status: ['dead'], limit: 2, cursor: first.cursor as string })
+  const second = await pgq.insights.search({
+    queue: 'mine',
+    status: ['dead'],
+    limit: 2,
+    cursor: first.cursor as string,
+  })
   expect([first.jobs.length, second.jobs.length, second.cursor]).toEqual([2, 1, undefined])
   expect([first.looked, second.looked]).toEqual([3, 1])
   expect(await pgq.insights.count({ queue: 'mine', status: 'cancelled' })).toEqual(count(3))

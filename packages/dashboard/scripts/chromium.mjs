@@ -5,7 +5,12 @@ import { chromium } from 'playwright-core'
 
 /** The Chromium of this machine, or the one that CHROMIUM names; undefined when there is none. */
 export function findChromium() {
-  const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+  const places = [
+    process.env.CHROMIUM,
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+  ]
   return places.find((path) => path && existsSync(path))
 }
 

@@ -36,7 +36,7 @@ try {
   await take('queues', '', DESKTOP, 'light')
   await take('queues-dark', '', DESKTOP, 'dark')
   await take('queues-phone', '', PHONE, 'light')
-  await take('queue', 'queues/payment.webhook', DESKTOP, 'light')
+  await take('queue', 'queue?name=payment.webhook', DESKTOP, 'light')
   await take('jobs', 'jobs', DESKTOP, 'light')
   await take('jobs-phone', 'jobs', PHONE, 'dark')
   await take('job', `jobs/${ids.dead}`, DESKTOP, 'light')
@@ -74,15 +74,30 @@ async function fill() {
   const worker = pgq.createWorker([handle(webhooks, pass, { concurrency: 20 }), handle(reports, pass)], {
     name: 'shop-worker-1',
     schedules: [
-      schedule(reports, { cron: '0 6 * * 1-5', timezone: 'Europe/Berlin' }, { kind: 'daily' }, { name: 'reports.daily' }),
+      schedule(
+        reports,
+        { cron: '0 6 * * 1-5', timezone: 'Europe/Berlin' },
+        { kind: 'daily' },
+        { name: 'reports.daily' },
+      ),
       schedule(webhooks, { every: '15m' }, { kind: 'sweep' }, { name: 'webhooks.sweep' }),
     ],
     shutdownTimeout: 0,
   })
   await worker.start()
-  await pgq.enqueueMany(webhooks, Array.from({ length: 14 }, (_, n) => ({ paymentId: `p_${61000 + n}` })))
-  await pgq.enqueueMany(newsletters, Array.from({ length: 180 }, (_, n) => ({ to: `reader${n}@example.com` })))
-  await pgq.enqueueMany(defineQueue('search.index'), Array.from({ length: 37 }, (_, n) => ({ product: n })), { delay: '10m' })
+  await pgq.enqueueMany(
+    webhooks,
+    Array.from({ length: 14 }, (_, n) => ({ paymentId: `p_${61000 + n}` })),
+  )
+  await pgq.enqueueMany(
+    newsletters,
+    Array.from({ length: 180 }, (_, n) => ({ to: `reader${n}@example.com` })),
+  )
+  await pgq.enqueueMany(
+    defineQueue('search.index'),
+    Array.from({ length: 37 }, (_, n) => ({ product: n })),
+    { delay: '10m' },
+  )
   await pgq.pause('mail.newsletter', { reason: 'the provider is down' })
   const [dead] = (await pgq.list({ status: 'dead', queue: 'payment.webhook', limit: 1 })).jobs
   const [waiting] = (await pgq.list({ queue: 'mail.newsletter', status: 'pending', limit: 1 })).jobs

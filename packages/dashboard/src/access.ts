@@ -23,7 +23,7 @@ export function grantOf(answer: unknown): Grant {
   if (typeof grant === 'object' && grant !== null && 'access' in grant) {
     const { access, actor } = grant as Grant
     if (access === 'none' || access === 'read' || access === 'write')
-      return { access, ...(actor !== undefined && { actor: String(actor) }) }
+      return { access, ...(actor !== undefined && { actor }) }
   }
   throw new PgqError(
     'INVALID_OPTION',

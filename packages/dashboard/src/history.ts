@@ -23,7 +23,12 @@ export function historyOf(periods: readonly QueuePeriod[], { now, sinceMs, perio
     const point = points[index]
     if (!point) continue
     add(point, period)
-    const queue = queues.get(period.queue) ?? { queue: period.queue, ended: 0, failed: 0, completed: Array.from({ length }, () => 0) }
+    const queue = queues.get(period.queue) ?? {
+      queue: period.queue,
+      ended: 0,
+      failed: 0,
+      completed: Array.from({ length }, () => 0),
+    }
     queue.ended += endedIn(period)
     queue.failed += period.failed + period.dead
     queue.completed[index] = period.completed
@@ -40,4 +45,5 @@ function add(point: Sums, period: QueuePeriod): void {
   point.ranMs += Math.round(period.ranMs)
 }
 
-const endedIn = ({ completed, failed, dead, cancelled }: QueuePeriod): number => completed + failed + dead + cancelled
+const endedIn = ({ completed, failed, dead, cancelled }: QueuePeriod): number =>
+  completed + failed + dead + cancelled

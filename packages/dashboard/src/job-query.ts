@@ -18,7 +18,13 @@ const NAMES = ['queue', 'status', 'payload', 'error', 'after', 'before']
 /** Reads an address. */
 export function queryOf(search: URLSearchParams): JobQuery {
   const text = (name: string): string | undefined => search.get(name)?.trim() || undefined
-  const given = { queue: text('queue'), payload: text('payload'), error: text('error'), after: text('after'), before: text('before') }
+  const given = {
+    queue: text('queue'),
+    payload: text('payload'),
+    error: text('error'),
+    after: text('after'),
+    before: text('before'),
+  }
   const status = text('status')?.split(',') as JobStatus[] | undefined
   return withoutUndefined({ ...given, status })
 }
@@ -57,7 +63,9 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new BadRequest('the payload to look for is not JSON: {"customer": "ada"}, customer:ada, or a part of its text')
+    throw new BadRequest(
+      'the payload to look for is not JSON: {"customer": "ada"}, customer:ada, or a part of its text',
+    )
   }
 }
 
@@ -77,7 +85,8 @@ const nested = (path: readonly string[], value: unknown): unknown =>
 function statuses(value: unknown): JobStatus[] | undefined {
   if (value === undefined) return undefined
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
-  if (list.length > 0 && list.every((one) => JOB_STATUSES.includes(one as JobStatus))) return list as JobStatus[]
+  if (list.length > 0 && list.every((one) => JOB_STATUSES.includes(one as JobStatus)))
+    return list as JobStatus[]
   throw new BadRequest(`status must be of ${JOB_STATUSES.join(', ')}`)
 }
 

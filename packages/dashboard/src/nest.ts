@@ -56,7 +56,13 @@ export class PgqDashboardModule {
    * @example
    * PgqDashboardModule.register({ path: 'admin/jobs', guards: [AdminGuard], inject: [getPgqToken()], useFactory: (pgq) => ({ pgq, authorize: () => 'write' }) })
    */
-  static register({ path, guards = [], imports = [], inject = [], useFactory }: DashboardModuleOptions): DynamicModule {
+  static register({
+    path,
+    guards = [],
+    imports = [],
+    inject = [],
+    useFactory,
+  }: DashboardModuleOptions): DynamicModule {
     return {
       module: PgqDashboardModule,
       imports,

@@ -53,8 +53,13 @@ export function problemOf(error: unknown): Response {
   const status = code === undefined ? 500 : (STATUS[code] ?? 500)
   if (code !== undefined && status < 500) return problem(status, (error as Error).message, code)
   const timedOut = isPgqError(error) && error.sqlState === '57014'
-  if (timedOut) return problem(503, 'This took too long. Name a queue, a status or a time to look at less.', code)
-  return problem(status, status === 503 ? 'The database cannot be reached at the moment.' : 'Something went wrong.', code)
+  if (timedOut)
+    return problem(503, 'This took too long. Name a queue, a status or a time to look at less.', code)
+  return problem(
+    status,
+    status === 503 ? 'The database cannot be reached at the moment.' : 'Something went wrong.',
+    code,
+  )
 }
 
 /** A request that cannot be answered, with the reason. */

@@ -15,4 +15,5 @@ export function isFromOurPage(request: Request): boolean {
 }
 
 /** Of `null`, which hides who it is, there is none. The scheme may differ behind a proxy that does the encryption. */
-const hostOf = (origin: string): string | undefined => (URL.canParse(origin) ? new URL(origin).host : undefined)
+const hostOf = (origin: string): string | undefined =>
+  URL.canParse(origin) ? new URL(origin).host : undefined

@@ -22,8 +22,16 @@ const calls = (id: string): string[] => [
 /** Everything that can be done, and what the audit is told of it. */
 const actions = (ids: Record<string, string>): [path: string, body: object, told: object][] => [
   ['api/jobs', { action: 'retry', ids: [ids['dead']] }, { action: 'jobs.retry', ids: [ids['dead']] }],
-  ['api/jobs', { action: 'cancel', filter: { queue: 'cancel' } }, { action: 'jobs.cancel', filter: { queue: 'cancel' } }],
-  ['api/jobs', { action: 'redrive', filter: { queue: 'redrive' } }, { action: 'jobs.redrive', filter: { queue: 'redrive' } }],
+  [
+    'api/jobs',
+    { action: 'cancel', filter: { queue: 'cancel' } },
+    { action: 'jobs.cancel', filter: { queue: 'cancel' } },
+  ],
+  [
+    'api/jobs',
+    { action: 'redrive', filter: { queue: 'redrive' } },
+    { action: 'jobs.redrive', filter: { queue: 'redrive' } },
+  ],
   ['api/jobs', { action: 'delete', ids: [ids['waiting']] }, { action: 'jobs.delete', ids: [ids['waiting']] }],
   ['api/queues/pause', { name: 'mails' }, { action: 'queue.pause', name: 'mails' }],
   ['api/queues/resume', { name: 'mails' }, { action: 'queue.resume', name: 'mails' }],
@@ -105,7 +113,9 @@ describe.each<[Access, get: number, post: number]>([
       const response = await send(path, body)
       expect.soft(response.status, `${path} ${JSON.stringify(body)}`).toBe(post)
       const outcome = access === 'write' ? 'done' : 'refused'
-      expect.soft(told).toEqual(access === 'none' ? [] : [expect.objectContaining({ ...event, actor: 'ada', outcome })])
+      expect
+        .soft(told)
+        .toEqual(access === 'none' ? [] : [expect.objectContaining({ ...event, actor: 'ada', outcome })])
       if (access === 'write') expect.soft(await state(fresh)).not.toEqual(before)
       else expect.soft(await state(fresh)).toEqual(before)
     }
@@ -123,7 +133,11 @@ test.each([
   const errors: unknown[] = []
   pgq.events.on('error', ({ where, error }) => errors.push([where, String(error)]))
   const { get, post } = visit(pgq, { authorize: authorize as never })
-  for (const response of [await get(''), await get('api/queues'), await post('api/queues/pause', { name: 'q' })]) {
+  for (const response of [
+    await get(''),
+    await get('api/queues'),
+    await post('api/queues/pause', { name: 'q' }),
+  ]) {
     expect(response.status).toBe(500)
     expect(await response.json()).toEqual({ title: 'It could not be found out what you may do.' })
   }
@@ -161,7 +175,9 @@ test('people who may see nothing get a page that says so', async () => {
 
 test('a context that the handler is called with is what authorize gets', async () => {
   const { pgq } = await freshQueue()
-  const handler = dashboard<{ user: string }>(pgq, { authorize: (_, { user }) => (user === 'ada' ? 'read' : 'none') })
+  const handler = dashboard<{ user: string }>(pgq, {
+    authorize: (_, { user }) => (user === 'ada' ? 'read' : 'none'),
+  })
   const ask = async (user: string): Promise<number> =>
     (await handler(new Request(`${ORIGIN}/api/queues`), { user })).status
   expect([await ask('ada'), await ask('bob')]).toEqual([200, 403])

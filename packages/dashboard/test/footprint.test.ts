@@ -21,10 +21,14 @@ test('the interface needs nothing from elsewhere, and makes no HTML out of text'
   const namespaces = /http:\/\/www\.w3\.org\/[\w/]+/g
   expect(script.replaceAll(namespaces, '')).not.toMatch(/https?:\/\//)
   expect(style).not.toMatch(/@import|url\((?!data:)/)
-  const sources = readdirSync(path('ui'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name))
+  const sources = readdirSync(path('ui'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.tsx?$/.test(name),
+  )
   expect(sources.length).toBeGreaterThan(20)
   for (const name of sources)
-    expect(readFileSync(path(`ui/${name}`), 'utf8'), name).not.toMatch(/dangerouslySetInnerHTML|innerHTML|eval\(/)
+    expect(readFileSync(path(`ui/${name}`), 'utf8'), name).not.toMatch(
+      /dangerouslySetInnerHTML|innerHTML|eval\(/,
+    )
 })
 
 test('whoever installs it gets no other package with it', () => {

@@ -24,7 +24,11 @@ async function some(): Promise<FreshQueue> {
 }
 
 test.each<[string, Record<string, string>, string[]]>([
-  ['nothing', {}, ['{"to":"7"}', '{"to":"bob","tags":["a","b"]}', '{"to":"ada","from":{"id":7}}', '{"to":"eve"}']],
+  [
+    'nothing',
+    {},
+    ['{"to":"7"}', '{"to":"bob","tags":["a","b"]}', '{"to":"ada","from":{"id":7}}', '{"to":"eve"}'],
+  ],
   ['a queue', { queue: 'sms' }, ['{"to":"eve"}']],
   ['statuses', { status: 'dead,completed' }, ['{"to":"eve"}']],
   ['a name and a value', { payload: 'to:ada' }, ['{"to":"ada","from":{"id":7}}']],
@@ -36,17 +40,27 @@ test.each<[string, Record<string, string>, string[]]>([
   ['an address, which has a colon', { payload: 'http://x' }, []],
   ['a part of the error, in any case', { error: 'etimedout' }, ['{"to":"eve"}']],
   ['what was made before', { before: new Date(Date.now() - 86_400_000).toISOString() }, ['{"to":"eve"}']],
-  ['all of them at once', { queue: 'mails', status: 'pending', payload: 'to:bob', after: '2020-01-01T00:00Z' }, ['{"to":"bob","tags":["a","b"]}']],
+  [
+    'all of them at once',
+    { queue: 'mails', status: 'pending', payload: 'to:bob', after: '2020-01-01T00:00Z' },
+    ['{"to":"bob","tags":["a","b"]}'],
+  ],
 ])('jobs are found by %s', async (_, query, payloads) => {
   const { pgq } = await some()
   const visitor = visit(pgq)
   expect((await found(visitor, query)).toSorted()).toEqual(payloads.toSorted())
-  expect(await visitor.read(`api/jobs/count?${new URLSearchParams(query)}`)).toEqual({ jobs: payloads.length, isMore: false })
+  expect(await visitor.read(`api/jobs/count?${new URLSearchParams(query)}`)).toEqual({
+    jobs: payloads.length,
+    isMore: false,
+  })
 })
 
 test('a list comes in pages, and each job with little of its payload', async () => {
   const { pgq } = await freshQueue()
-  await pgq.enqueueMany(defineQueue('mails'), Array.from({ length: 70 }, (_, n) => ({ n, text: 'x'.repeat(1_000) })))
+  await pgq.enqueueMany(
+    defineQueue('mails'),
+    Array.from({ length: 70 }, (_, n) => ({ n, text: 'x'.repeat(1_000) })),
+  )
   const { read } = visit(pgq)
   const first = await read('api/jobs')
   const second = await read(`api/jobs?cursor=${first.cursor}`)
@@ -59,9 +73,14 @@ test('an action on all that match changes those and no other, and says how many'
   const { pgq } = await some()
   const told: AuditEvent[] = []
   const { post } = visit(pgq, { audit: (event) => told.push(event) })
-  const response = await post('api/jobs', { action: 'cancel', filter: { queue: 'mails', payload: 'to:ada', status: ['pending'] } })
+  const response = await post('api/jobs', {
+    action: 'cancel',
+    filter: { queue: 'mails', payload: 'to:ada', status: ['pending'] },
+  })
   expect(await response.json()).toEqual({ jobs: 1 })
-  expect((await pgq.list({ status: 'cancelled' })).jobs.map(({ payload }) => payload)).toEqual([{ to: 'ada', from: { id: 7 } }])
+  expect((await pgq.list({ status: 'cancelled' })).jobs.map(({ payload }) => payload)).toEqual([
+    { to: 'ada', from: { id: 7 } },
+  ])
   expect(told).toEqual([
     {
       action: 'jobs.cancel',
@@ -86,7 +105,10 @@ test('the audit is told of what failed, and an audit that fails undoes nothing',
   })
   expect((await post('api/jobs', { action: 'delete', ids: ['x'] })).status).toBe(400)
   expect((await post('api/jobs', { action: 'delete', filter: { queue: 'sms' } })).status).toBe(200)
-  expect(told).toMatchObject([{ outcome: 'failed', error: { code: 'INVALID_ID' } }, { outcome: 'done', jobs: 1 }])
+  expect(told).toMatchObject([
+    { outcome: 'failed', error: { code: 'INVALID_ID' } },
+    { outcome: 'done', jobs: 1 },
+  ])
   expect(errors).toEqual(['the audit of the dashboard', 'the audit of the dashboard'])
 })
 
@@ -95,7 +117,19 @@ test('a job is shown with all that is known of it', async () => {
   const [{ id }] = await sql(
     `INSERT INTO ${schema}.jobs (queue_name, status, payload, attempts, completed_at, error, errors, result, progress, metadata, unique_key)
      VALUES ('mails', 'dead', '{"n": 1}', 3, now(), 'no', $1, '[2]', '0.5', '{"trace": "t"}', 'k') RETURNING id`,
-    [JSON.stringify([{ attempt: 3, at: '2026-01-02T03:04:05Z', name: 'TypeError', message: 'no', stack: 'TypeError: no\n at x' }, 'nonsense', null])],
+    [
+      JSON.stringify([
+        {
+          attempt: 3,
+          at: '2026-01-02T03:04:05Z',
+          name: 'TypeError',
+          message: 'no',
+          stack: 'TypeError: no\n at x',
+        },
+        'nonsense',
+        null,
+      ]),
+    ],
   )
   const { job, reasons } = await visit(pgq).read(`api/jobs/${id}`)
   expect(reasons).toEqual([])
@@ -124,7 +158,11 @@ test('why a job does not run is said with it', async () => {
   const { id } = await pgq.enqueue(defineQueue('mails'), 1, { delay: '1h' })
   await pgq.pause('mails', { reason: 'the provider is down' })
   const { reasons } = await visit(pgq).read(`api/jobs/${id}`)
-  expect(reasons).toMatchObject([{ code: 'not_due', until: expect.any(Number) }, { code: 'queue_paused' }])
+  expect(reasons).toMatchObject([
+    { code: 'not_due', until: expect.any(Number) },
+    { code: 'queue_paused', message: expect.stringContaining('the provider is down') },
+    { code: 'no_worker' },
+  ])
 })
 
 /** Hides who it was about, and what went wrong. */
@@ -144,7 +182,7 @@ test('what redact hides is in no answer, and whoever may only look cannot search
   for (const path of ['api/jobs', `api/jobs/${id}`, 'api/dead', 'api/queues', '', `jobs/${id}`]) {
     const response = await visitor.get(path)
     expect(response.status).toBe(200)
-    expect(await response.text(), path).not.toMatch(/ada|bob|eve|ETIMEDOUT/)
+    expect(await response.text(), path).not.toMatch(/\b(?:ada|bob|eve)\b|ETIMEDOUT/)
   }
   for (const path of ['api/jobs?payload=ada', 'api/jobs?error=E', 'api/jobs/count?payload=ada'])
     expect((await visitor.get(path)).status, path).toBe(403)
@@ -187,6 +225,8 @@ test('dead jobs come by what they died of, with what a search finds them by', as
   const [timeouts, numbers] = await visitor.read('api/dead')
   expect(timeouts).toMatchObject({ queue: 'mails', jobs: 3, needle: 'no answer from' })
   expect(numbers).toMatchObject({ jobs: 1, needle: null })
-  const { jobs } = await visitor.read(`api/jobs?${new URLSearchParams({ error: timeouts.needle, status: 'dead' })}`)
+  const { jobs } = await visitor.read(
+    `api/jobs?${new URLSearchParams({ error: timeouts.needle, status: 'dead' })}`,
+  )
   expect(jobs).toHaveLength(3)
 })

@@ -30,7 +30,8 @@ function readStream(response: Response): Reader {
     .catch(() => {})
     .finally(() => (isOver = true))
   cleanUpAfterwards(async () => leave().catch(() => {}))
-  const queues = (): unknown => JSON.parse([...text.matchAll(/event: queues\ndata: (.*)/g)].at(-1)?.[1] ?? 'null')
+  const queues = (): unknown =>
+    JSON.parse([...text.matchAll(/event: queues\ndata: (.*)/g)].at(-1)?.[1] ?? 'null')
   return { text: () => text, queues, isOver: () => isOver, leave }
 }
 
@@ -47,7 +48,11 @@ test('whoever watches is told how the queues stand, at once and when it changes'
   const second = readStream(await get('api/live'))
   await until('a later one is told what is known', () => second.queues()?.length === 1, 1_000)
   await post('api/queues/pause', { name: 'mails' })
-  await until('a change that was made here is told at once', () => first.queues()?.[0]?.pausedAt !== null, 1_500)
+  await until(
+    'a change that was made here is told at once',
+    () => first.queues()?.[0]?.pausedAt !== null,
+    1_500,
+  )
 })
 
 test('a job that is followed is told of until it has ended', async () => {
@@ -77,7 +82,9 @@ test('nothing is asked of the database once everybody has gone away', async () =
   cleanUpAfterwards(() => pool.end())
   let asked = 0
   pool.on('acquire', () => asked++)
-  const url = await serve(dashboardMiddleware(createPgq({ pool, schema }), { authorize: () => 'read' }) as never)
+  const url = await serve(
+    dashboardMiddleware(createPgq({ pool, schema }), { authorize: () => 'read' }) as never,
+  )
   const reader = readStream(await fetch(`${url}/api/live`))
   await until('the first word', () => reader.queues() !== null)
   await reader.leave()

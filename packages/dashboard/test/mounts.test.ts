@@ -95,9 +95,15 @@ test('nothing that a client sends makes it reject, which would end a process wit
   const { pgq } = await freshQueue()
   const middleware = dashboardMiddleware(pgq, write)
   const failed: unknown[] = []
-  const url = await serve((req, res) => void middleware(req, res).catch((error: unknown) => failed.push(error)))
+  const url = await serve(
+    (req, res) => void middleware(req, res).catch((error: unknown) => failed.push(error)),
+  )
   const { hostname, port } = new URL(url)
-  const send = (method: string, path: string, headers: http.OutgoingHttpHeaders = {}): Promise<number | undefined> =>
+  const send = (
+    method: string,
+    path: string,
+    headers: http.OutgoingHttpHeaders = {},
+  ): Promise<number | undefined> =>
     new Promise((resolve, reject) => {
       http
         .request({ hostname, port, method, path, headers }, (res) => {
@@ -129,6 +135,10 @@ test('a response of authorize is sent whole, with all of its cookies', async () 
   }
   const url = await serve(dashboardMiddleware(pgq, { authorize: login }) as never)
   const response = await fetch(url)
-  expect([response.status, response.headers.get('www-authenticate'), await response.text()]).toEqual([401, 'Basic', 'go away'])
+  expect([response.status, response.headers.get('www-authenticate'), await response.text()]).toEqual([
+    401,
+    'Basic',
+    'go away',
+  ])
   expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
 })

@@ -38,7 +38,10 @@ class UsersModule {}
 async function start(
   pgq: Pgq,
   options: Partial<DashboardModuleOptions> = {},
-  { module = {}, prepare = () => {} }: { module?: ModuleMetadata; prepare?: (app: INestApplication) => void } = {},
+  {
+    module = {},
+    prepare = () => {},
+  }: { module?: ModuleMetadata; prepare?: (app: INestApplication) => void } = {},
 ): Promise<string> {
   @Module({ providers: [{ provide: PGQ, useValue: pgq }], exports: [PGQ] })
   class QueueModule {}
@@ -55,7 +58,7 @@ async function start(
     ],
   })
   class AppModule {}
-  const app = await NestFactory.create(AppModule, { logger: false })
+  const app = await NestFactory.create(AppModule, { logger: false, abortOnError: false })
   prepare(app)
   await app.listen(0, '127.0.0.1')
   cleanUpAfterwards(() => app.close())
@@ -70,9 +73,14 @@ const statusOf = async (address: string, headers: Record<string, string> = {}): 
 
 test('Nest mounts it below a global prefix and a version, with pages, files and calls', async () => {
   const { pgq } = await freshQueue()
-  const url = await start(pgq, {}, {
-    prepare: (app) => app.setGlobalPrefix('api').enableVersioning({ type: VersioningType.URI, defaultVersion: '1' }),
-  })
+  const url = await start(
+    pgq,
+    {},
+    {
+      prepare: (app) =>
+        app.setGlobalPrefix('api').enableVersioning({ type: VersioningType.URI, defaultVersion: '1' }),
+    },
+  )
   const response = await fetch(`${url}/api/v1/admin/jobs`)
   expect([response.status, response.url]).toEqual([200, `${url}/api/v1/admin/jobs/`])
   const [, script = ''] = /src="(assets\/[^"]+)"/.exec(await response.text()) ?? []
@@ -91,7 +99,8 @@ test('its own guards apply to everything of it, and authorize gets the request t
     guards: [AdminGuard],
     useFactory: (given: Pgq) => ({
       pgq: given,
-      authorize: (_: Request, req: MountedRequest & { user?: string }) => (req.user === 'ada' ? 'read' : 'none'),
+      authorize: (_: Request, req: MountedRequest & { user?: string }) =>
+        req.user === 'ada' ? 'read' : 'none',
     }),
   })
   for (const path of ['', '/', '/jobs', '/api/queues', '/api/live'])
@@ -109,7 +118,9 @@ test('guards of the whole application apply as well', async () => {
 
 test('an application does not start with a dashboard that nobody watches over', async () => {
   const { pgq } = await freshQueue()
-  await expect(start(pgq, { useFactory: (given: Pgq) => ({ pgq: given }) as never })).rejects.toThrow(/authorize/)
+  await expect(start(pgq, { useFactory: (given: Pgq) => ({ pgq: given }) as never })).rejects.toThrow(
+    /authorize/,
+  )
 })
 
 test('closing the application ends the live connections', async () => {

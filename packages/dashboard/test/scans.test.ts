@@ -47,7 +47,9 @@ test('no page scans a table of jobs', { timeout: 120_000 }, async () => {
       `SELECT relname, seq_scan::int AS scans FROM pg_stat_user_tables WHERE schemaname = $1`,
       [schema],
     )
-    return Object.fromEntries(rows.filter(({ relname }) => LARGE.test(relname)).map((row) => [row.relname, row.scans]))
+    return Object.fromEntries(
+      rows.filter(({ relname }) => LARGE.test(relname)).map((row) => [row.relname, row.scans]),
+    )
   }
   const before = await scans()
   expect(Object.keys(before).length).toBeGreaterThan(3)

@@ -4,7 +4,8 @@ const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 
 export const number = (value: number): string => NUMBER.format(value)
-export const short = (value: number): string => (value < 10_000 ? NUMBER.format(round(value)) : SHORT.format(value))
+export const short = (value: number): string =>
+  value < 10_000 ? NUMBER.format(round(value)) : SHORT.format(value)
 export const clock = (ms: number): string => CLOCK.format(ms)
 export const instant = (ms: number): string => TIME.format(ms)
 

@@ -45,7 +45,8 @@ export async function actOnAll(action: JobAction, filter: Filter, onDone: () => 
   const statuses: readonly string[] = JOB_ACTIONS[action].statuses
   const wanted = filter['status']?.split(',') ?? statuses
   const status = statuses.filter((one) => wanted.includes(one))
-  if (status.length === 0) return notify(`None of these can be changed so: ${verb} is for other statuses.`, true)
+  if (status.length === 0)
+    return notify(`None of these can be changed so: ${verb} is for other statuses.`, true)
   const meant = { ...filter, status: status.join(',') }
   try {
     const found = await get<WireCount>(`jobs/count?${queryText(meant)}`)
@@ -57,7 +58,11 @@ export async function actOnAll(action: JobAction, filter: Filter, onDone: () => 
       verb,
       isDangerous: action === 'delete' || action === 'cancel',
       run: async () =>
-        finish(action, await post<WireDone>('jobs', { action, filter: { ...given(filter), status } }), onDone),
+        finish(
+          action,
+          await post<WireDone>('jobs', { action, filter: { ...given(filter), status } }),
+          onDone,
+        ),
     })
   } catch (error) {
     notify(messageOf(error), true)

@@ -51,7 +51,8 @@ export function useJobSearch(query: string): Search {
     try {
       await lookBack({ query, from, signal, isQuiet, onFound: (found) => setState({ query, found }) })
     } catch (error) {
-      if (!signal.aborted) setState((old) => ({ ...(old.query === query ? old : { query }), error: messageOf(error) }))
+      if (!signal.aborted)
+        setState((old) => ({ ...(old.query === query ? old : { query }), error: messageOf(error) }))
     }
     if (!signal.aborted) setBusy(false)
   }
@@ -60,7 +61,8 @@ export function useJobSearch(query: string): Search {
     return () => running.current.abort()
   }, [query])
   const found = state.query === query ? state.found : undefined
-  const isQuick = !isBusy && found !== undefined && found.jobs.length <= PAGE && (found.isFull || found.cursor === null)
+  const isQuick =
+    !isBusy && found !== undefined && found.jobs.length <= PAGE && (found.isFull || found.cursor === null)
   useEffect(() => {
     if (!isQuick) return undefined
     const timer = setInterval(() => !document.hidden && void run(NOTHING, true), REFRESH_MS)

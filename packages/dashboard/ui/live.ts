@@ -35,7 +35,8 @@ export function useLive(jobId: string | undefined): Live {
     source.addEventListener('error', () => {
       setLive((old) => ({ ...old, isConnected: false }))
       // The browser connects again by itself, but not after a refusal.
-      if (source.readyState === EventSource.CLOSED) again = setTimeout(() => setRound((n) => n + 1), ASK_AGAIN_MS)
+      if (source.readyState === EventSource.CLOSED)
+        again = setTimeout(() => setRound((n) => n + 1), ASK_AGAIN_MS)
     })
     return () => {
       source.close()

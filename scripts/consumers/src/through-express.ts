@@ -69,7 +69,8 @@ export async function throughExpress(connectionString: string): Promise<void> {
   const script = /src="([^"]+)"/.exec(await page.text())?.[1] ?? ''
   const [file, closed] = [await fetch(new URL(script, page.url)), dashboard(pgq, { authorize: () => 'none' })]
   const refused = await closed(new Request(origin))
-  if (file.status !== 200 || refused.status !== 403) throw new Error(`the dashboard: ${file.status}, ${refused.status}`)
+  if (file.status !== 200 || refused.status !== 403)
+    throw new Error(`the dashboard: ${file.status}, ${refused.status}`)
 
   const { clean } = await shutDown()
   if (!clean) throw new Error('the shutdown was not clean')

@@ -5,7 +5,15 @@ import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminu
 import { Test } from '@nestjs/testing'
 import type { JobOf, Pgq } from '@pgq/core'
 import { PgqDashboardModule } from '@pgq/dashboard/nest'
-import { getPgqToken, InjectPgq, InjectQueue, PgqExceptionFilter, PgqModule, Processor, type QueueClient } from '@pgq/nest'
+import {
+  getPgqToken,
+  InjectPgq,
+  InjectQueue,
+  PgqExceptionFilter,
+  PgqModule,
+  Processor,
+  type QueueClient,
+} from '@pgq/nest'
 import { PgqHealthIndicator } from '@pgq/nest/terminus'
 import { PgqTester, PgqTestingModule } from '@pgq/nest/testing'
 import { letters } from './queues.js'
@@ -72,7 +80,12 @@ export async function throughNest(connectionString: string): Promise<void> {
     useFactory: (pgq: Pgq) => ({ pgq, authorize: () => 'read' }),
   })
   @Module({
-    imports: [PgqModule.forRoot({ connectionString, migrate: 'auto' }), LetterModule, TerminusModule, dashboard],
+    imports: [
+      PgqModule.forRoot({ connectionString, migrate: 'auto' }),
+      LetterModule,
+      TerminusModule,
+      dashboard,
+    ],
     controllers: [OfficeController],
     providers: [PgqHealthIndicator],
   })

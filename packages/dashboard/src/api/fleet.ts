@@ -7,20 +7,22 @@ import type { WireSchedule, WireWorker } from '../wire.ts'
 export async function getWorkers({ pgq }: Visit): Promise<Response> {
   const workers = await pgq.workers()
   return json(
-    workers.map(
-      (worker): WireWorker => ({
-        id: worker.id,
-        name: worker.name,
-        hostname: worker.hostname,
-        pid: worker.pid,
-        queues: worker.queues,
-        concurrency: worker.concurrency,
-        state: worker.state,
-        startedAt: worker.startedAt.getTime(),
-        heartbeatAt: worker.heartbeatAt.getTime(),
-        running: worker.running.map((run) => ({ queue: run.queue, jobs: run.jobs, since: run.since.getTime() })),
-      }),
-    ),
+    workers.map((worker): WireWorker => ({
+      id: worker.id,
+      name: worker.name,
+      hostname: worker.hostname,
+      pid: worker.pid,
+      queues: worker.queues,
+      concurrency: worker.concurrency,
+      state: worker.state,
+      startedAt: worker.startedAt.getTime(),
+      heartbeatAt: worker.heartbeatAt.getTime(),
+      running: worker.running.map((run) => ({
+        queue: run.queue,
+        jobs: run.jobs,
+        since: run.since.getTime(),
+      })),
+    })),
   )
 }
 

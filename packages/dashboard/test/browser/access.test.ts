@@ -12,7 +12,9 @@ async function some(): Promise<FreshQueue & { readonly id: string }> {
   const queue = defineQueue('mails')
   const { id } = await pgq.enqueue(queue, { to: 'ada' })
   await pgq.schedules.upsert(schedule(queue, { every: '1d' }, 1, { name: 'nightly' }))
-  await sql(`INSERT INTO ${schema}.jobs (queue_name, status, completed_at, error) VALUES ('mails', 'dead', now(), 'no route to host')`)
+  await sql(
+    `INSERT INTO ${schema}.jobs (queue_name, status, completed_at, error) VALUES ('mails', 'dead', now(), 'no route to host')`,
+  )
   return { ...fresh, id }
 }
 

@@ -22,7 +22,9 @@ async function complaints(page: Page): Promise<string[]> {
   const { violations } = (await page.evaluate('axe.run()')) as {
     violations: { id: string; nodes: { html: string; failureSummary: string }[] }[]
   }
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`))
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+  )
 }
 
 /** Something for every page to show. */
@@ -43,10 +45,14 @@ async function some(): Promise<FreshQueue & { readonly places: readonly string[]
       queue.name,
       JSON.stringify({ text: 'x'.repeat(500) }),
       error,
-      JSON.stringify([{ attempt: 1, at: new Date(), name: 'TypeError', message: error, stack: error.repeat(3) }]),
+      JSON.stringify([
+        { attempt: 1, at: new Date(), name: 'TypeError', message: error, stack: error.repeat(3) },
+      ]),
     ],
   )
-  await pgq.schedules.upsert(schedule(queue, { every: '1d' }, 1, { name: 'a.schedule.with.quite.a.long.name' }))
+  await pgq.schedules.upsert(
+    schedule(queue, { every: '1d' }, 1, { name: 'a.schedule.with.quite.a.long.name' }),
+  )
   await work(pgq, [
     handle(queue, async (_, ctx) => {
       await ctx.progress(0.5)
@@ -61,7 +67,17 @@ async function some(): Promise<FreshQueue & { readonly places: readonly string[]
   const queuePage = `queue?name=${queue.name}`
   return {
     ...fresh,
-    places: ['', queuePage, 'jobs', `jobs/${dead}`, `jobs/${running}`, `jobs/${waiting}`, 'dead', 'schedules', 'workers'],
+    places: [
+      '',
+      queuePage,
+      'jobs',
+      `jobs/${dead}`,
+      `jobs/${running}`,
+      `jobs/${waiting}`,
+      'dead',
+      'schedules',
+      'workers',
+    ],
   }
 }
 
@@ -82,7 +98,9 @@ browserTests('for everybody', (open) => {
     for (const place of places) {
       const page = await open(pgq, place, { context: { viewport: PHONE, hasTouch: true } })
       await page.locator('tbody tr, .group, .step').first().waitFor()
-      expect.soft(await page.evaluate('document.documentElement.scrollWidth'), place).toBeLessThanOrEqual(PHONE.width)
+      expect
+        .soft(await page.evaluate('document.documentElement.scrollWidth'), place)
+        .toBeLessThanOrEqual(PHONE.width)
       for (const button of await page.locator('main button:visible, nav a').all()) {
         const box = await button.boundingBox()
         expect.soft(box?.height, `${place}: ${await button.innerText()}`).toBeGreaterThanOrEqual(28)
@@ -143,7 +161,10 @@ browserTests('for everybody', (open) => {
     await page.keyboard.press('ArrowLeft')
     await page.keyboard.press('ArrowLeft')
     const after = await chart.getAttribute('aria-valuetext')
-    expect([before, after]).toEqual([expect.stringMatching(/overall$/), expect.stringMatching(/^\d+:\d+.*Failure rate \d/)])
+    expect([before, after]).toEqual([
+      expect.stringMatching(/overall$/),
+      expect.stringMatching(/^\d+:\d+.*Failure rate \d/),
+    ])
     await page.keyboard.press('Escape')
     expect(await chart.getAttribute('aria-valuetext')).toBe(before)
   })

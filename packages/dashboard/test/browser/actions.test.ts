@@ -23,7 +23,11 @@ async function counts({ pgq }: FreshQueue): Promise<Record<string, number>> {
 async function some(): Promise<FreshQueue> {
   const fresh = await freshQueue()
   const { pgq, sql, schema } = fresh
-  await pgq.enqueueMany(defineQueue('mails'), Array.from({ length: 20 }, (_, n) => ({ to: n % 2 ? 'ada' : 'bob' })), { delay: '1h' })
+  await pgq.enqueueMany(
+    defineQueue('mails'),
+    Array.from({ length: 20 }, (_, n) => ({ to: n % 2 ? 'ada' : 'bob' })),
+    { delay: '1h' },
+  )
   await sql(
     `INSERT INTO ${schema}.jobs (queue_name, status, completed_at, error)
      SELECT 'sms', 'dead', now(), CASE WHEN n <= 15 THEN 'connect ETIMEDOUT 10.0.0.' || n ELSE 'no such number' END FROM generate_series(1, 20) AS n`,
@@ -40,12 +44,16 @@ browserTests('what can be done in a browser', (open) => {
   ])('%s all that match, also what is on no page', async (verb, query, title, after) => {
     const fresh = await some()
     const told: AuditEvent[] = []
-    const page = await open(fresh.pgq, `jobs?${query || 'status=dead'}`, { audit: (event) => told.push(event) })
+    const page = await open(fresh.pgq, `jobs?${query || 'status=dead'}`, {
+      audit: (event) => told.push(event),
+    })
     await page.getByRole('toolbar').getByRole('button', { name: verb, exact: true }).click()
     await confirm(page, title, verb)
     await page.getByText(/^(Retried|Redrove|Cancelled|Deleted) \d+ jobs\.$/).waitFor()
     expect(await counts(fresh)).toEqual(after)
-    expect(told).toMatchObject([{ action: `jobs.${verb.toLowerCase()}`, outcome: 'done', jobs: Number(/\d+/.exec(title)?.[0]) }])
+    expect(told).toMatchObject([
+      { action: `jobs.${verb.toLowerCase()}`, outcome: 'done', jobs: Number(/\d+/.exec(title)?.[0]) },
+    ])
   })
 
   test('only what was picked is changed, and nothing when the answer is no', async () => {

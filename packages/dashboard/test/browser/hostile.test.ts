@@ -20,7 +20,9 @@ const ODD_NAMES = ['..', '.', 'a/b/../c', '%2F%00', '?x=1#y', 'a b&c=d+e', '//ev
 /** Nothing has run, nothing was made of it, and the page is still there. */
 async function expectHarmless(page: Page): Promise<void> {
   expect(await page.evaluate('window.pwned')).toBeUndefined()
-  expect(await page.locator('#app img, #app script, #app iframe, svg[onload], a[href^="javascript:"]').count()).toBe(0)
+  expect(
+    await page.locator('#app img, #app script, #app iframe, svg[onload], a[href^="javascript:"]').count(),
+  ).toBe(0)
   expect(await page.locator('nav a').count()).toBe(5)
 }
 
@@ -33,7 +35,10 @@ browserTests('hostile strings', (open) => {
        VALUES ($1, 'dead', $2, $2, $2, $2, $1, $3, $1, $1, now()) RETURNING id`,
       [text, JSON.stringify({ [text]: text }), JSON.stringify(errors)],
     )
-    const page = await open(pgq, `jobs/${id}`, { title: text, authorize: () => ({ access: 'write', actor: text }) })
+    const page = await open(pgq, `jobs/${id}`, {
+      title: text,
+      authorize: () => ({ access: 'write', actor: text }),
+    })
     await page.getByRole('heading', { name: 'Errors' }).waitFor()
     await expectHarmless(page)
     expect(await page.locator('.attempt-message').innerText()).toContain(text.trim().slice(0, 12))
@@ -45,36 +50,43 @@ browserTests('hostile strings', (open) => {
     }
   })
 
-  test.each(HOSTILE)('%j as the name of a worker, of a schedule and of why a queue is paused stays text', async (text) => {
-    const { pgq } = await freshQueue()
-    const name = text.replaceAll(/[\u0000-\u001F\u007F-\u009F]/g, '')
-    const [begun, go] = [latch(), latch()]
-    const queue = defineQueue(name)
-    await work(pgq, [
-      handle(queue, async () => {
-        begun.open()
-        await go.opened
-      }),
-    ], { name })
-    await pgq.enqueue(queue, text)
-    await begun.opened
-    await pgq.schedules.upsert(schedule(queue, { every: '1d' }, text, { name }))
-    await pgq.pause(name, { reason: text })
-    const page = await open(pgq, 'workers')
-    await page.getByText('Alive', { exact: true }).first().waitFor()
-    await expectHarmless(page)
-    await page.locator('nav').getByRole('link', { name: 'Schedules' }).click()
-    await page.locator('tbody tr').waitFor()
-    await page.getByRole('button', { name: /^Run .* now$/s }).click()
-    await page.getByRole('dialog').getByRole('button', { name: 'Run now' }).click()
-    await page.getByText('has enqueued a job').waitFor()
-    await expectHarmless(page)
-    await page.locator('nav').getByRole('link', { name: 'Queues' }).click()
-    await page.locator('tbody th a').click()
-    await page.locator('.callout').waitFor()
-    await expectHarmless(page)
-    go.open()
-  })
+  test.each(HOSTILE)(
+    '%j as the name of a worker, of a schedule and of why a queue is paused stays text',
+    async (text) => {
+      const { pgq } = await freshQueue()
+      const name = text.replaceAll(/[\u0000-\u001F\u007F-\u009F]/g, '')
+      const [begun, go] = [latch(), latch()]
+      const queue = defineQueue(name)
+      await work(
+        pgq,
+        [
+          handle(queue, async () => {
+            begun.open()
+            await go.opened
+          }),
+        ],
+        { name },
+      )
+      await pgq.enqueue(queue, text)
+      await begun.opened
+      await pgq.schedules.upsert(schedule(queue, { every: '1d' }, text, { name }))
+      await pgq.pause(name, { reason: text })
+      const page = await open(pgq, 'workers')
+      await page.getByText('Alive', { exact: true }).first().waitFor()
+      await expectHarmless(page)
+      await page.locator('nav').getByRole('link', { name: 'Schedules' }).click()
+      await page.locator('tbody tr').waitFor()
+      await page.getByRole('button', { name: /^Run .* now$/s }).click()
+      await page.getByRole('dialog').getByRole('button', { name: 'Run now' }).click()
+      await page.getByText('has enqueued a job').waitFor()
+      await expectHarmless(page)
+      await page.locator('nav').getByRole('link', { name: 'Queues' }).click()
+      await page.locator('tbody th a').click()
+      await page.locator('.callout').waitFor()
+      await expectHarmless(page)
+      go.open()
+    },
+  )
 
   test.each(ODD_NAMES)('the queue %j has a page, and is paused and resumed', async (odd) => {
     const { pgq } = await freshQueue()
@@ -96,8 +108,20 @@ browserTests('hostile strings', (open) => {
   test.each(HOSTILE)('%j as an address and as what is looked for stays text', async (text) => {
     const { pgq } = await freshQueue()
     await pgq.enqueue(defineQueue('mails'), 1)
-    const query = new URLSearchParams({ queue: text, payload: text, error: text, status: text, after: text, name: text })
-    for (const path of [`jobs?${query}`, `jobs/${encodeURIComponent(text)}`, `queue?${query}`, `?${query}#${text}`]) {
+    const query = new URLSearchParams({
+      queue: text,
+      payload: text,
+      error: text,
+      status: text,
+      after: text,
+      name: text,
+    })
+    for (const path of [
+      `jobs?${query}`,
+      `jobs/${encodeURIComponent(text)}`,
+      `queue?${query}`,
+      `?${query}#${text}`,
+    ]) {
       const page = await open(pgq, path)
       await page.locator('h1').waitFor()
       await expectHarmless(page)

@@ -37,7 +37,9 @@ browserTests('pages', (open) => {
   test('jobs: what is looked for is the address, which can be sent to somebody', async () => {
     const { pgq, sql, schema } = await freshQueue()
     await pgq.enqueueMany(defineQueue('mails'), [{ to: 'ada' }, { to: 'bob' }])
-    await sql(`INSERT INTO ${schema}.jobs (queue_name, status, completed_at, error, created_at) VALUES ('sms', 'dead', now(), 'no route', now() - interval '3 d')`)
+    await sql(
+      `INSERT INTO ${schema}.jobs (queue_name, status, completed_at, error, created_at) VALUES ('sms', 'dead', now(), 'no route', now() - interval '3 d')`,
+    )
     const page = await open(pgq, 'jobs')
     const rows = page.locator('tbody tr')
     await page.getByText('3 jobs', { exact: true }).waitFor()
@@ -97,7 +99,11 @@ browserTests('pages', (open) => {
         return { pages: 12 }
       }),
     ])
-    const { id } = await pgq.enqueue(queue, { month: 'May' }, { uniqueKey: 'may', metadata: { trace: 'abc' } })
+    const { id } = await pgq.enqueue(
+      queue,
+      { month: 'May' },
+      { uniqueKey: 'may', metadata: { trace: 'abc' } },
+    )
     await begun.opened
     const page = await open(pgq, `jobs/${id}`)
     const facts = page.locator('.facts')
@@ -148,7 +154,9 @@ browserTests('pages', (open) => {
   test('schedules: when they ran, and run next', async () => {
     const { pgq } = await freshQueue()
     const queue = defineQueue('reports')
-    await pgq.schedules.upsert(schedule(queue, { cron: '0 6 * * 1-5', timezone: 'Europe/Berlin' }, 1, { name: 'daily' }))
+    await pgq.schedules.upsert(
+      schedule(queue, { cron: '0 6 * * 1-5', timezone: 'Europe/Berlin' }, 1, { name: 'daily' }),
+    )
     await pgq.schedules.upsert(schedule(queue, { every: '90m' }, 1, { name: 'often' }))
     const page = await open(pgq, 'schedules')
     const row = (name: string) => page.getByRole('row', { name: new RegExp(name) })

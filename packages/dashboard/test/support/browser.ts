@@ -16,7 +16,9 @@ export type Open = (
 
 const chromium = findChromium()
 if (chromium === undefined)
-  console.warn('SKIPPED: tests in a browser. There is no Chromium on this machine (apt-get install chromium).')
+  console.warn(
+    'SKIPPED: tests in a browser. There is no Chromium on this machine (apt-get install chromium).',
+  )
 
 /**
  * Tests in a browser, where there is one. Whatever the page complains of fails the test that made it: errors, what its own security policy

@@ -4,7 +4,7 @@ import { dashboard, type Dashboard, type DashboardOptions } from '../../src/inde
 /** Where the dashboards of these tests are said to be. */
 export const ORIGIN = 'http://shop.test'
 /** What the dashboard's own script sends along. */
-export const FROM_OUR_PAGE = { 'Content-Type': 'application/json', 'X-Pgq-Dashboard': '1' }
+export const FROM_OUR_PAGE = { 'content-type': 'application/json', 'x-pgq-dashboard': '1' }
 
 /** Somebody who calls a dashboard, without a server in between. */
 export interface Visitor {

@@ -22,7 +22,11 @@ export function DeadPage(): JSX.Element {
           ) : (
             <ul class="groups">
               {data.map((group) => (
-                <Group key={`${group.queue} ${group.pattern || group.sampleId}`} group={group} onDone={refresh} />
+                <Group
+                  key={`${group.queue} ${group.pattern || group.sampleId}`}
+                  group={group}
+                  onDone={refresh}
+                />
               ))}
             </ul>
           )}
@@ -32,7 +36,13 @@ export function DeadPage(): JSX.Element {
   )
 }
 
-function Group({ group, onDone }: { readonly group: WireDeadGroup; readonly onDone: () => void }): JSX.Element {
+function Group({
+  group,
+  onDone,
+}: {
+  readonly group: WireDeadGroup
+  readonly onDone: () => void
+}): JSX.Element {
   const filter = { queue: group.queue, status: 'dead', error: group.needle ?? undefined }
   const act = (action: 'redrive' | 'delete'): void => void actOnAll(action, filter, onDone)
   return (

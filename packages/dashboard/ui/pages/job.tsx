@@ -74,7 +74,8 @@ export function JobPage({ id }: { readonly id: string }): JSX.Element {
 function Actions({ job, onDone }: { readonly job: WireJob; readonly onDone: () => void }): JSX.Element {
   const possible = (Object.keys(JOB_ACTIONS) as JobAction[]).filter(
     // To a single dead job a redrive is a retry.
-    (action) => action !== 'redrive' && (JOB_ACTIONS[action].statuses as readonly string[]).includes(job.status),
+    (action) =>
+      action !== 'redrive' && (JOB_ACTIONS[action].statuses as readonly string[]).includes(job.status),
   )
   return (
     <>
@@ -82,7 +83,9 @@ function Actions({ job, onDone }: { readonly job: WireJob; readonly onDone: () =
         <button
           key={action}
           type="button"
-          class={action === 'retry' ? 'button primary' : action === 'delete' ? 'button quiet-danger' : 'button'}
+          class={
+            action === 'retry' ? 'button primary' : action === 'delete' ? 'button quiet-danger' : 'button'
+          }
           onClick={() => actOnJobs(action, [job.id], action === 'delete' ? () => go('jobs') : onDone)}
         >
           {JOB_ACTIONS[action].verb}
@@ -209,7 +212,9 @@ function Attempts({ job }: { readonly job: WireJob }): JSX.Element | null {
       title="Errors"
       aside={
         job.error !== null && (
-          <Link to={jobsPath({ queue: job.queue, error: job.error.slice(0, 200) })}>Others like the last</Link>
+          <Link to={jobsPath({ queue: job.queue, error: job.error.slice(0, 200) })}>
+            Others like the last
+          </Link>
         )
       }
     >
@@ -222,7 +227,13 @@ function Attempts({ job }: { readonly job: WireJob }): JSX.Element | null {
   )
 }
 
-function Attempt({ attempt, isOpen }: { readonly attempt: WireAttempt; readonly isOpen: boolean }): JSX.Element {
+function Attempt({
+  attempt,
+  isOpen,
+}: {
+  readonly attempt: WireAttempt
+  readonly isOpen: boolean
+}): JSX.Element {
   const { stack } = attempt
   return (
     <li>

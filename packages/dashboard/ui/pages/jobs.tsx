@@ -64,7 +64,11 @@ function Rest({ search: { found, isBusy, more } }: { readonly search: Search }):
 }
 
 function Looked({ search: { found, isBusy, error } }: { readonly search: Search }): JSX.Element {
-  return <span role="status">{found ? lookedText(found, isBusy) : error === undefined ? 'Searching…' : 'Not searched'}</span>
+  return (
+    <span role="status">
+      {found ? lookedText(found, isBusy) : error === undefined ? 'Searching…' : 'Not searched'}
+    </span>
+  )
 }
 
 function lookedText({ jobs, cursor, looked, isFull }: Found, isBusy: boolean): string {

@@ -41,7 +41,10 @@ export function QueuePage({ live, name }: { readonly live: Live; readonly name: 
           label="Running"
           value={<Link to={jobsPath({ queue: name, status: 'processing' })}>{short(queue.processing)}</Link>}
         />
-        <Figure label="Oldest waiting" value={queue.oldestDueMs === null ? 'none' : span(queue.oldestDueMs)} />
+        <Figure
+          label="Oldest waiting"
+          value={queue.oldestDueMs === null ? 'none' : span(queue.oldestDueMs)}
+        />
         <Figure
           label="Dead"
           value={<Link to={jobsPath({ queue: name, status: 'dead' })}>{count(queue.dead)}</Link>}

@@ -59,7 +59,9 @@ export function Chart({ label, summary, times, series, kind, format, atLeast = 0
       aria-valuemin={0}
       aria-valuemax={times.length - 1}
       aria-valuenow={shown ?? times.length - 1}
-      aria-valuetext={shown === undefined ? summary : `${clock(times[shown] ?? 0)}: ${spoken(series, shown, format)}`}
+      aria-valuetext={
+        shown === undefined ? summary : `${clock(times[shown] ?? 0)}: ${spoken(series, shown, format)}`
+      }
       onPointerMove={(event) => setShown(pointAt(event.clientX))}
       onPointerLeave={() => setShown(undefined)}
       onBlur={() => setShown(undefined)}
@@ -85,7 +87,11 @@ export function Chart({ label, summary, times, series, kind, format, atLeast = 0
         {kind === 'bars' ? bars(series, times.length, { x, y, step }) : lines(series, { x, y })}
       </svg>
       {shown !== undefined && (
-        <div class={shown > times.length / 2 ? 'tip tip-left' : 'tip'} style={{ left: `${x(shown)}px` }} aria-hidden="true">
+        <div
+          class={shown > times.length / 2 ? 'tip tip-left' : 'tip'}
+          style={{ left: `${x(shown)}px` }}
+          aria-hidden="true"
+        >
           <strong>{clock(times[shown] ?? 0)}</strong>
           {series.map(({ name, color, values }) => (
             <span key={name}>
@@ -100,7 +106,11 @@ export function Chart({ label, summary, times, series, kind, format, atLeast = 0
 }
 
 /** What the colours mean. */
-export function Legend({ series }: { readonly series: readonly Pick<Series, 'name' | 'color'>[] }): JSX.Element {
+export function Legend({
+  series,
+}: {
+  readonly series: readonly Pick<Series, 'name' | 'color'>[]
+}): JSX.Element {
   return (
     <div class="legend" aria-hidden="true">
       {series.map(({ name, color }) => (
@@ -118,7 +128,11 @@ interface Scale {
   readonly y: (value: number) => number
 }
 
-function bars(series: readonly Series[], length: number, { x, y, step }: Scale & { step: number }): JSX.Element[] {
+function bars(
+  series: readonly Series[],
+  length: number,
+  { x, y, step }: Scale & { step: number },
+): JSX.Element[] {
   const width = Math.max(1, Math.min(14, step - 2))
   return Array.from({ length }, (_, index) => {
     let base = 0
@@ -187,7 +201,10 @@ function highest(series: readonly Series[], kind: ChartProps['kind'], length: nu
   let most = 0
   for (let index = 0; index < length; index++) {
     const values = series.map(({ values: all }) => all[index] ?? 0)
-    most = Math.max(most, kind === 'bars' ? values.reduce((sum, value) => sum + value, 0) : Math.max(...values))
+    most = Math.max(
+      most,
+      kind === 'bars' ? values.reduce((sum, value) => sum + value, 0) : Math.max(...values),
+    )
   }
   return most
 }

@@ -14,7 +14,12 @@ export function CodeBlock({ label, text }: { readonly label: string; readonly te
         <code>{text}</code>
       </pre>
       {navigator.clipboard && (
-        <button type="button" class="copy" onClick={() => void copy()} aria-label={`Copy ${label.toLowerCase()}`}>
+        <button
+          type="button"
+          class="copy"
+          onClick={() => void copy()}
+          aria-label={`Copy ${label.toLowerCase()}`}
+        >
           Copy
         </button>
       )}

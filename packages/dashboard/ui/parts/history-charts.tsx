@@ -47,7 +47,10 @@ export function QualityCharts({ history }: HistoryProps): JSX.Element {
   ]
   return (
     <div class="charts">
-      <Card title="Failure rate" aside={<span class="faint">{percent(total.failed, total.ended)} overall</span>}>
+      <Card
+        title="Failure rate"
+        aside={<span class="faint">{percent(total.failed, total.ended)} overall</span>}
+      >
         <Chart
           kind="lines"
           times={times}
@@ -73,4 +76,5 @@ export function QualityCharts({ history }: HistoryProps): JSX.Element {
   )
 }
 
-const share = (part: number, { ended }: Pick<WirePoint, 'ended'>): number | null => (ended === 0 ? null : part / ended)
+const share = (part: number, { ended }: Pick<WirePoint, 'ended'>): number | null =>
+  ended === 0 ? null : part / ended

@@ -30,7 +30,8 @@ export function JobFilters({
   useEffect(() => setText(filter), [address])
   const search = useRef<HTMLInputElement>(null)
   useSlashKey(search)
-  const set = (name: string, value: string): void => setText((old) => ({ ...old, [name]: value || undefined }))
+  const set = (name: string, value: string): void =>
+    setText((old) => ({ ...old, [name]: value || undefined }))
   const apply = (changed: Filter = text): void => onChange(changed)
   const isFiltered = Object.values(filter).some(Boolean)
   const field = (name: string, label: string, input: JSX.Element): JSX.Element => (
@@ -55,30 +56,32 @@ export function JobFilters({
         onChange={(status) => apply({ ...text, status: status || undefined })}
       />
       <div class="fields">
-        {session.maySearch && field(
-          'payload',
-          'Payload',
-          <span class="with-icon">
-            <Icon name="search" />
+        {session.maySearch &&
+          field(
+            'payload',
+            'Payload',
+            <span class="with-icon">
+              <Icon name="search" />
+              <input
+                ref={search}
+                type="search"
+                value={text['payload'] ?? ''}
+                placeholder={'customer:ada, {"n": 1} or any text'}
+                onInput={(event) => set('payload', event.currentTarget.value)}
+              />
+            </span>,
+          )}
+        {session.maySearch &&
+          field(
+            'error',
+            'Error',
             <input
-              ref={search}
               type="search"
-              value={text['payload'] ?? ''}
-              placeholder={'customer:ada, {"n": 1} or any text'}
-              onInput={(event) => set('payload', event.currentTarget.value)}
-            />
-          </span>,
-        )}
-        {session.maySearch && field(
-          'error',
-          'Error',
-          <input
-            type="search"
-            value={text['error'] ?? ''}
-            placeholder="part of the message"
-            onInput={(event) => set('error', event.currentTarget.value)}
-          />,
-        )}
+              value={text['error'] ?? ''}
+              placeholder="part of the message"
+              onInput={(event) => set('error', event.currentTarget.value)}
+            />,
+          )}
         {field(
           'queue',
           'Queue',
@@ -110,7 +113,11 @@ export function JobFilters({
       </div>
       <div class="times">
         {field('time', 'Created after', <Moment value={text['after']} onChange={(at) => set('after', at)} />)}
-        {field('time', 'Created before', <Moment value={text['before']} onChange={(at) => set('before', at)} />)}
+        {field(
+          'time',
+          'Created before',
+          <Moment value={text['before']} onChange={(at) => set('before', at)} />,
+        )}
       </div>
     </form>
   )
@@ -146,7 +153,8 @@ function localText(iso: string | undefined): string {
 function useSlashKey(input: { readonly current: HTMLInputElement | null }): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      const isTyping = event.target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)
+      const isTyping =
+        event.target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)
       if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey) return
       event.preventDefault()
       input.current?.focus()

@@ -40,7 +40,11 @@ function stepsOf(job: WireJob): Step[] {
   if (isStarted && job.startedAt !== null)
     steps.push({ title: `Attempt ${job.attempts} started`, at: job.startedAt, tone: 'accent' })
   if (['pending', 'failed'].includes(job.status) && job.scheduledFor > job.createdAt)
-    steps.push({ title: job.scheduledFor > Date.now() ? 'Due' : 'Became due', at: job.scheduledFor, tone: 'accent' })
+    steps.push({
+      title: job.scheduledFor > Date.now() ? 'Due' : 'Became due',
+      at: job.scheduledFor,
+      tone: 'accent',
+    })
   if (job.completedAt !== null)
     steps.push({
       title: statusLabel(job.status),
