@@ -49,10 +49,10 @@ export function pageParams(options: ListOptions): FindParams {
 }
 
 /**
- * The parameters that find the jobs of a filter, a batch at a time.
+ * The parameters that find the jobs of a filter: a batch at a time, or all of them.
  * @throws PgqError INVALID_OPTION, INVALID_QUEUE
  */
-export function filterParams(what: string, filter: JobFilter, limit: number): FindParams {
+export function filterParams(what: string, filter: JobFilter, limit: number | null = null): FindParams {
   knownOptions(what, filter, FILTER_OPTIONS)
   return { ...conditions(filter), after: null, limit }
 }

@@ -1,11 +1,11 @@
 import { knownOptions } from '../runtime/options.ts'
 import type { JobRecord } from '../job/job.ts'
 import type { AnyQueue } from '../job/queue.ts'
-import type { JobStatus } from '../job/status.ts'
 import type { Database } from '../store/database.ts'
 import { type Backlog, type JobCount, JobReader } from '../store/job-reader.ts'
 import type { Tables } from '../sql/statement.ts'
-import { jobId, type ListOptions, nameOf, pageParams, statusList } from './filter.ts'
+import { QueueReader, type QueueSummary } from '../store/queue-reader.ts'
+import { filterParams, type JobFilter, jobId, type ListOptions, nameOf, pageParams } from './filter.ts'
 
 /** A page of jobs, newest first. */
 export interface JobPage {
@@ -18,10 +18,12 @@ export interface JobPage {
 export class Inspector {
   readonly #database: Database
   readonly #reader: JobReader
+  readonly #queues: QueueReader
 
   constructor(deps: { database: Database; tables: Tables }) {
     this.#database = deps.database
     this.#reader = new JobReader(deps.tables)
+    this.#queues = new QueueReader(deps.tables)
   }
 
   async get(id: string): Promise<JobRecord | null> {
@@ -35,17 +37,12 @@ export class Inspector {
     return { jobs, cursor: found.length > jobs.length ? jobs.at(-1)?.id : undefined }
   }
 
-  async counts(options: {
-    readonly queue?: AnyQueue | string
-    readonly status?: JobStatus | readonly JobStatus[]
-  }): Promise<JobCount[]> {
-    knownOptions('counts', options, ['queue', 'status'])
-    const queue = options.queue === undefined ? null : nameOf(options.queue)
-    return this.#reader.count(
-      this.#database,
-      queue,
-      options.status === undefined ? null : statusList(options.status),
-    )
+  async counts(filter: JobFilter): Promise<JobCount[]> {
+    return this.#reader.count(this.#database, filterParams('counts', filter))
+  }
+
+  async queues(): Promise<QueueSummary[]> {
+    return this.#queues.list(this.#database)
   }
 
   async backlog(options: { readonly queues?: readonly (AnyQueue | string)[] }): Promise<Backlog[]> {

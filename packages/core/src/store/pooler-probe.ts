@@ -19,7 +19,8 @@ export async function isBehindSharingPooler(open: () => pg.Client, schema: strin
     }
     for (let round = 0; round < ROUNDS; round++) {
       const pids = new Set<string>()
-      for (const client of clients) pids.add((await client.query<{ pid: string }>(BACKEND_PID)).rows[0]?.pid ?? '')
+      for (const client of clients)
+        pids.add((await client.query<{ pid: string }>(BACKEND_PID)).rows[0]?.pid ?? '')
       if (pids.size < clients.length) return true
     }
     return false
