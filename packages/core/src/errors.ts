@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   DATABASE_CONFLICT: 'the database asks for the transaction to be run again',
   DATABASE_REJECTED: 'the database refused the statement',
   PAYLOAD_REJECTED: 'a claimed job has a payload that the schema of its queue refuses',
+  INVALID_RESULT: 'a handler of chunks returned something that is not one result for each of its jobs',
   JOB_TIMEOUT: 'an attempt ran longer than its timeout',
   JOB_CANCELLED: 'the job was cancelled while it ran',
   LEASE_LOST: 'the claim is no longer ours: the job was rescued, moved or taken by hand',

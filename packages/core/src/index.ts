@@ -12,6 +12,7 @@ export {
   type QueueOptions,
   type ResultOf,
 } from './job/queue.ts'
+export type { Limits, QueueLimits, Rate } from './job/limits.ts'
 export { type Schema, type } from './job/schema.ts'
 export { type Duration, durationMs, type DurationUnit } from './runtime/duration.ts'
 
@@ -22,17 +23,21 @@ export type { JobOptions } from './job/new-job.ts'
 export type { Queryable, Transaction } from './store/queryable.ts'
 
 // Process
+export { type ChunkContext, type ChunkMember, type ChunkOptions, handleChunk } from './worker/handle-chunk.ts'
+export type { Marked } from './worker/chunk.ts'
 export {
+  type ChunkRunner,
   type Handler,
   handle,
   type HandlerOptions,
   type JobContext,
+  type OpenChunk,
   type TransactionalJobContext,
 } from './worker/handler.ts'
 export type { Worker, WorkerStatus } from './worker/worker.ts'
 export type { WorkerOptions } from './worker/worker-options.ts'
 export type { AttemptError, Job, JobOf, JobRecord, Json, Metadata } from './job/job.ts'
-export { CancelJob, DeadJob, RetryJob, SnoozeJob } from './job/endings.ts'
+export { CancelJob, DeadJob, RateLimitJob, RetryJob, SnoozeJob } from './job/endings.ts'
 export {
   type Backoff,
   type BackoffFunction,
@@ -63,7 +68,11 @@ export type { Rule } from './cron/rule.ts'
 
 // Look and act
 export type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
+export type { CancelOptions, ControlOptions } from './client/controller.ts'
+export type { HoldOptions } from './client/queue-control.ts'
 export type { JobPage } from './client/inspector.ts'
+export type { Explanation, Reason, ReasonCode } from './client/explanation.ts'
+export type { WorkerReport } from './store/fleet-reader.ts'
 export type { Backlog, JobCount } from './store/job-reader.ts'
 export type { QueueSummary } from './store/queue-reader.ts'
 export type { DiagnoseOptions, Diagnosis } from './client/diagnosis/diagnosis.ts'

@@ -1,15 +1,18 @@
-import { Controller } from './client/controller.ts'
+import { type CancelOptions, Controller, type ControlOptions } from './client/controller.ts'
 import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
 import type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
 import { type DiagnoseOptions, type Diagnosis, Doctor } from './client/diagnosis/diagnosis.ts'
 import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
+import type { Explanation } from './client/explanation.ts'
 import { Inspector, type JobPage } from './client/inspector.ts'
 import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
 import { Schedules } from './client/schedules.ts'
+import { type HoldOptions, QueueControl } from './client/queue-control.ts'
 import { Watcher, type WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
 import type { JobRecord } from './job/job.ts'
+import type { QueueLimits } from './job/limits.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
 import { Historian } from './maintenance/historian.ts'
 import { Leader } from './maintenance/leader.ts'
@@ -22,6 +25,7 @@ import type { Database } from './store/database.ts'
 import { AnswerStore } from './store/answer-store.ts'
 import { guardTransaction } from './store/guarded-transaction.ts'
 import { HistoryStore } from './store/history-store.ts'
+import type { WorkerReport } from './store/fleet-reader.ts'
 import type { Backlog, JobCount } from './store/job-reader.ts'
 import type { QueueSummary } from './store/queue-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
@@ -29,6 +33,7 @@ import { openPool } from './store/pg-connection.ts'
 import { PgDatabase } from './store/pg-database.ts'
 import { ScheduleStore } from './store/schedule-store.ts'
 import type { Transaction } from './store/queryable.ts'
+import { QueueStore } from './store/queue-store.ts'
 import { WorkerStore } from './store/worker-store.ts'
 import type { Handler } from './worker/handler.ts'
 import type { MaintenanceDeps, WorkerDeps } from './worker/life.ts'
@@ -60,6 +65,7 @@ export class Pgq {
   readonly #enqueuer: Enqueuer
   readonly #inspector: Inspector
   readonly #controller: Controller
+  readonly #queues: QueueControl
   readonly #idempotency: Idempotency
   readonly #watcher: Watcher
   readonly #workers = new Set<Worker>()
@@ -81,6 +87,7 @@ export class Pgq {
     this.#enqueuer = new Enqueuer({ ...shared, maxPayloadBytes })
     this.#inspector = new Inspector(shared)
     this.#controller = new Controller(shared)
+    this.#queues = new QueueControl(shared)
     this.#idempotency = new Idempotency(shared)
     this.#watcher = new Watcher(shared)
     this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#call(work) })
@@ -200,6 +207,22 @@ export class Pgq {
     return this.#call(() => this.#inspector.backlog(options))
   }
 
+  /** The workers that there are, on whatever machine, and how many jobs of which queues each has in hand. */
+  workers(): Promise<WorkerReport[]> {
+    return this.#call(() => this.#inspector.workers())
+  }
+
+  /**
+   * Says why a job stands where it does: why it does not run, or where it runs, or how it has ended. Null when there is none with that
+   * id. It costs a few index probes, whatever the backlog.
+   * @throws PgqError INVALID_ID
+   * @example
+   * for (const { code, message } of (await pgq.explain(id))?.reasons ?? []) console.log(code, message)
+   */
+  explain(id: string): Promise<Explanation | null> {
+    return this.#call(() => this.#inspector.explain(id))
+  }
+
   /**
    * Follows a job: yields it as it is, and again when it has changed, and ends after it has been completed, has died or was
    * cancelled, or when there is none with that id. Changes that follow each other fast may be shown as one.
@@ -212,24 +235,59 @@ export class Pgq {
     return this.#watcher.watch(id, options)
   }
 
-  /** Stops jobs for good, waiting or running; a running handler's signal aborts. Returns how many were stopped. */
-  cancel(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.cancel(target))
+  /**
+   * Stops jobs for good, waiting or running. Wherever one runs its signal aborts within a second, and nothing that it still
+   * writes about the job is accepted. Returns how many were stopped.
+   * @throws PgqError INVALID_ID, INVALID_OPTION
+   */
+  cancel(target: JobTarget, options: CancelOptions = {}): Promise<number> {
+    return this.#call(async () => this.#controller.cancel(target, options))
   }
 
   /** Makes waiting jobs due now, and starts dead and cancelled ones again with all their attempts. Returns how many. */
-  retry(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.retry(target))
+  retry(target: JobTarget, options: ControlOptions = {}): Promise<number> {
+    return this.#call(() => this.#controller.retry(target, options))
   }
 
   /** Moves dead jobs back to wait, with all their attempts again. `redrive({})` means every dead job. Returns how many. */
-  redrive(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.redrive(target))
+  redrive(target: JobTarget, options: ControlOptions = {}): Promise<number> {
+    return this.#call(() => this.#controller.redrive(target, options))
+  }
+
+  /**
+   * Pauses a queue for all workers, durably: once this resolves nothing of it is claimed until it is resumed. Running jobs go
+   * on. Returns whether it was not paused before.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  pause(queue: AnyQueue | string, options: { readonly reason?: string } = {}): Promise<boolean> {
+    return this.#call(() => this.#queues.pause(queue, options))
+  }
+
+  /** Resumes a paused queue and wakes idle workers. Returns whether it was paused. */
+  resume(queue: AnyQueue | string): Promise<boolean> {
+    return this.#call(() => this.#queues.resume(queue))
+  }
+
+  /**
+   * Changes the limits of a queue for all workers, in place of those that it has. They stay until they are changed again, or
+   * until a worker starts whose definition declares others than were declared last. `{}` lifts them all.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  setLimits(queue: AnyQueue | string, limits: QueueLimits): Promise<void> {
+    return this.#call(() => this.#queues.setLimits(queue, limits))
+  }
+
+  /**
+   * Claims nothing of a queue, or of one of its groups, for a while: `holdBack(mails, { group: 'acme', for: '30s' })`.
+   * @throws PgqError INVALID_QUEUE, INVALID_OPTION
+   */
+  holdBack(queue: AnyQueue | string, options: HoldOptions): Promise<void> {
+    return this.#call(() => this.#queues.holdBack(queue, options))
   }
 
   /** Deletes jobs that are not running. Returns how many. */
-  delete(target: JobTarget): Promise<number> {
-    return this.#call(() => this.#controller.delete(target))
+  delete(target: JobTarget, options: ControlOptions = {}): Promise<number> {
+    return this.#call(() => this.#controller.delete(target, options))
   }
 
   /**
@@ -308,6 +366,7 @@ export class Pgq {
       events,
       store: new HistoryStore(this.#tables),
       answers: new AnswerStore(this.#tables),
+      queues: new QueueStore(this.#tables),
       retention: this.#settings.retention,
     })
     const schedules = new ScheduleStore(this.#tables)

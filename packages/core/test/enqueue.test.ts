@@ -41,6 +41,7 @@ test('a job without options is due at once, with the defaults of its queue', asy
     completedAt: null,
     lockedBy: null,
     uniqueKey: null,
+    group: null,
     error: null,
     errors: [],
     result: null,

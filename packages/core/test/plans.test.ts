@@ -115,7 +115,12 @@ const usedIndexes = ({ nodes }: Explained): Set<string> =>
   )
 
 /** What runs inside of the functions, which show no plan of their own, and as they run it. */
-const claiming = { ...claimJobs(t), text: claimText(t) }
+const claiming: ReturnType<typeof claimJobs> = {
+  ...claimJobs(t),
+  text: claimText(t),
+  // The turns of groups are no concern of this one.
+  values: (params) => claimJobs(t).values(params).slice(0, 5),
+}
 const settling = {
   completed: { ...settleCompleted(t), text: settleCompletedText(t) },
   ended: { ...settleEnded(t), text: settleEndedText(t) },

@@ -1,6 +1,6 @@
 import type { AttemptError, BackoffSpec, JobStatus, Json, Metadata } from '@pgq/core'
 import { textOption } from '@pgq/core/options'
-import { integer, jsonb, pgSchema, pgView, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
+import { integer, jsonb, pgSchema, pgView, real, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 
 // The types below are put together from the types of Drizzle's functions and not from those of its classes, which were
 // renamed and lost parameters in 1.0: so the declarations of this package fit both.
@@ -30,6 +30,8 @@ export type JobColumns<Payload, Result> = {
   crashes: Required<Nullable<typeof integer>>
   timeoutMs: Nullable<typeof integer>
   uniqueKey: Nullable<typeof text>
+  groupKey: Nullable<typeof text>
+  cost: Nullable<typeof real>
   error: Nullable<typeof text>
   errors: JsonOf<AttemptError[]>
   result: JsonOf<Result>
@@ -71,6 +73,8 @@ const columns = () => ({
   crashes: integer('crashes').notNull(),
   timeoutMs: integer('timeout_ms'),
   uniqueKey: text('unique_key'),
+  groupKey: text('group_key'),
+  cost: real('cost'),
   error: text('error'),
   errors: jsonb('errors'),
   result: jsonb('result'),

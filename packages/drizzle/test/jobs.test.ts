@@ -45,6 +45,8 @@ describe.each(DRIVERS)('the jobs on %s', (driver) => {
       crashes: 0,
       timeoutMs: null,
       uniqueKey: null,
+      groupKey: null,
+      cost: null,
       error: null,
       errors: null,
       result: null,

@@ -181,6 +181,7 @@ function jobOf(queue: AnyQueue, payload: unknown, { attempt = 1, metadata = {} }
     maxAttempts: queue.maxAttempts,
     fence: attempt,
     priority: queue.priority,
+    group: queue.group?.(payload) ?? null,
     metadata,
     createdAt: now,
     scheduledFor: now,

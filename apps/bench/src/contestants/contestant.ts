@@ -12,6 +12,8 @@ export interface EnqueueSettings {
   readonly priority?: number
   /** Whether a job whose handler throws has failed for good at once. @default the product's own retries */
   readonly once?: boolean
+  /** Whose job it is, for those that serve tenants in turns. @default nobody's */
+  readonly tenant?: string
 }
 
 /** What a worker has to do. */
@@ -50,7 +52,7 @@ export interface Contestant {
   /** Makes the tables and queues in an empty store. */
   setUp(queues: readonly string[]): Promise<void>
   enqueueMany(queue: string, payloads: readonly BenchPayload[], settings?: EnqueueSettings): Promise<unknown>
-  enqueue(queue: string, payload: BenchPayload): Promise<unknown>
+  enqueue(queue: string, payload: BenchPayload, settings?: Pick<EnqueueSettings, 'tenant'>): Promise<unknown>
   /** Puts jobs into a queue that no worker will touch: some that are done, where history is kept, and some that are not due. */
   addBallast(queue: string, ballast: Ballast): Promise<unknown>
   /** Starts a worker; the answer stops it. */

@@ -23,12 +23,14 @@ export const openPgq: OpenContestant = (url): Contestant => {
 
   return {
     setUp: async () => void (await pgq.migrate()),
-    enqueueMany: (queue, payloads, { priority, once } = {}) =>
+    enqueueMany: (queue, payloads, { priority, once, tenant } = {}) =>
       pgq.enqueueMany(queueOf(queue), payloads, {
         ...(priority !== undefined && { priority }),
         ...(once === true && { maxAttempts: 1 }),
+        ...(tenant !== undefined && { group: tenant }),
       }),
-    enqueue: (queue, job) => pgq.enqueue(queueOf(queue), job),
+    enqueue: (queue, job, { tenant } = {}) =>
+      pgq.enqueue(queueOf(queue), job, tenant === undefined ? {} : { group: tenant }),
     addBallast: (queue, { completed, delayed }) =>
       runStatements(url, [
         [

@@ -2,6 +2,7 @@ import type { ScenarioName } from '../arguments.ts'
 import { bigTableScenario } from './big-table.ts'
 import { enqueueManyScenario } from './enqueue-many.ts'
 import { enqueueScenario } from './enqueue.ts'
+import { fairnessScenario } from './fairness.ts'
 import { latencyScenario } from './latency.ts'
 import { memoryScenario } from './memory.ts'
 import { mixedScenario } from './mixed.ts'
@@ -21,4 +22,5 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
   'scale-out': scaleOutScenario,
   mixed: mixedScenario,
   memory: memoryScenario,
+  fairness: fairnessScenario,
 }

@@ -1,5 +1,6 @@
 import type { Ballast, Contestant, Counts } from '../contestants/contestant.ts'
 import { insertBulks, type InsertReport, insertSingles } from './inserts.ts'
+import { type FairnessOptions, type FairnessReport, measureFairness } from './fairness.ts'
 import { type LatencyOptions, type LatencyReport, measureLatency } from './latency.ts'
 import { type MixOptions, type MixReport, mix } from './mix.ts'
 import { hold, type HoldOptions, type HoldReport } from './hold.ts'
@@ -26,6 +27,7 @@ export interface Tasks {
   latency(options: LatencyOptions): Promise<LatencyReport>
   mix(options: MixOptions): Promise<MixReport>
   hold(options: HoldOptions): Promise<HoldReport>
+  fairness(options: FairnessOptions): Promise<FairnessReport>
   counts(options: { readonly queues: readonly string[] }): Promise<Counts>
 }
 
@@ -62,6 +64,7 @@ export function tasksFor(contestant: Contestant): Tasks {
     latency: (options) => measureLatency(contestant, options),
     mix: (options) => mix(contestant, options),
     hold: (options) => hold(contestant, options),
+    fairness: (options) => measureFairness(contestant, options),
     counts: async ({ queues }) => contestant.counts(queues),
   }
 }

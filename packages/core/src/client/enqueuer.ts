@@ -1,7 +1,14 @@
 import { isPgqError, PgqError, show } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { newJobId } from '../job/job-id.ts'
-import { assertJobOptions, jobFields, type JobOptions, jobText, type NewJob } from '../job/new-job.ts'
+import {
+  assertJobOptions,
+  fieldsFor,
+  jobFields,
+  type JobOptions,
+  jobText,
+  type NewJob,
+} from '../job/new-job.ts'
 import { encodePayload } from '../job/payload.ts'
 import { type AnyQueue, assertQueue } from '../job/queue.ts'
 import { validate } from '../job/schema.ts'
@@ -69,7 +76,7 @@ export class Enqueuer {
   async enqueue(queue: AnyQueue, payload: unknown, options: EnqueueOptions = {}): Promise<EnqueueResult> {
     assertQueue(queue)
     assertJobOptions('enqueue', options, ['tx'])
-    const fields = jobFields(queue, options)
+    const fields = fieldsFor(queue, jobFields(queue, options), options, payload)
     const guest = this.#guest(options)
     const encoded = this.#encode(queue, payload)
     const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
@@ -105,7 +112,7 @@ export class Enqueuer {
     }
     const fields = jobFields(queue, options)
     const guest = this.#guest(options)
-    const { jobs, pending } = this.#encodeAll(queue, payloads, fields)
+    const { jobs, pending } = this.#encodeAll(queue, payloads, fields, options)
     if (jobs.length === 0) return []
     if (guest?.autocommit) {
       await Promise.all(pending)
@@ -135,6 +142,7 @@ export class Enqueuer {
     queue: AnyQueue,
     payloads: Iterable<unknown>,
     fields: string,
+    options: EnqueueOptions,
   ): { jobs: NewJob[]; pending: Promise<unknown>[] } {
     if (typeof payloads !== 'object' || payloads === null || !(Symbol.iterator in payloads)) {
       throw new PgqError(
@@ -145,7 +153,10 @@ export class Enqueuer {
     const jobs: NewJob[] = []
     const pending: Promise<unknown>[] = []
     try {
-      for (const payload of payloads) pending.push(...this.#encodeNext(queue, payload, fields, jobs))
+      for (const payload of payloads) {
+        const own = () => fieldsFor(queue, fields, options, payload)
+        pending.push(...this.#encodeNext(queue, payload, own, jobs))
+      }
     } catch (error) {
       for (const other of pending) other.catch(() => {}) // their answers no longer matter
       throw error
@@ -154,12 +165,12 @@ export class Enqueuer {
   }
 
   /** Adds one job to the list; returns the check of its payload, if that goes on. */
-  #encodeNext(queue: AnyQueue, payload: unknown, fields: string, jobs: NewJob[]): Promise<unknown>[] {
+  #encodeNext(queue: AnyQueue, payload: unknown, fields: () => string, jobs: NewJob[]): Promise<unknown>[] {
     const index = jobs.length
     try {
       const encoded = this.#encode(queue, payload)
       const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
-      jobs.push({ id: newJobId(), fields, payloadText: encoded.text })
+      jobs.push({ id: newJobId(), fields: fields(), payloadText: encoded.text })
       if (!(checked instanceof Promise)) return NOTHING
       return [checked.catch((error: unknown) => Promise.reject(atIndex(error, index)))]
     } catch (error) {

@@ -39,7 +39,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
  * The parameters of a page.
  * @throws PgqError INVALID_OPTION, INVALID_QUEUE
  */
-export function pageParams(options: ListOptions): FindParams {
+export function pageParams(options: ListOptions): FindParams & { readonly limit: number } {
   knownOptions('list', options, [...FILTER_OPTIONS, 'limit', 'cursor'])
   return {
     ...conditions(options),

@@ -3,9 +3,11 @@ import type { JobRecord } from '../job/job.ts'
 import type { AnyQueue } from '../job/queue.ts'
 import type { Database } from '../store/database.ts'
 import { type Backlog, type JobCount, JobReader } from '../store/job-reader.ts'
+import { FleetReader, type WorkerReport } from '../store/fleet-reader.ts'
 import type { Tables } from '../sql/statement.ts'
 import { QueueReader, type QueueSummary } from '../store/queue-reader.ts'
 import { filterParams, type JobFilter, jobId, type ListOptions, nameOf, pageParams } from './filter.ts'
+import { type Explanation, explanation } from './explanation.ts'
 
 /** A page of jobs, newest first. */
 export interface JobPage {
@@ -19,11 +21,13 @@ export class Inspector {
   readonly #database: Database
   readonly #reader: JobReader
   readonly #queues: QueueReader
+  readonly #fleet: FleetReader
 
   constructor(deps: { database: Database; tables: Tables }) {
     this.#database = deps.database
     this.#reader = new JobReader(deps.tables)
     this.#queues = new QueueReader(deps.tables)
+    this.#fleet = new FleetReader(deps.tables)
   }
 
   async get(id: string): Promise<JobRecord | null> {
@@ -31,9 +35,9 @@ export class Inspector {
   }
 
   async list(options: ListOptions): Promise<JobPage> {
-    const params = pageParams(options)
-    const found = await this.#reader.list(this.#database, { ...params, limit: params.limit + 1 })
-    const jobs = found.slice(0, params.limit)
+    const { limit, ...params } = pageParams(options)
+    const found = await this.#reader.list(this.#database, { ...params, limit: limit + 1 })
+    const jobs = found.slice(0, limit)
     return { jobs, cursor: found.length > jobs.length ? jobs.at(-1)?.id : undefined }
   }
 
@@ -43,6 +47,14 @@ export class Inspector {
 
   async queues(): Promise<QueueSummary[]> {
     return this.#queues.list(this.#database)
+  }
+
+  async workers(): Promise<WorkerReport[]> {
+    return this.#fleet.list(this.#database)
+  }
+
+  async explain(id: string): Promise<Explanation | null> {
+    return explanation(await this.#fleet.explain(this.#database, jobId('id', id)))
   }
 
   async backlog(options: { readonly queues?: readonly (AnyQueue | string)[] }): Promise<Backlog[]> {

@@ -66,6 +66,7 @@ export const PROBLEMS_BY_CODE: { readonly [Code in PgqErrorCode]: ProblemDecisio
   DUPLICATE_HANDLER: OURS,
   // What follows happens to attempts, not to requests.
   PAYLOAD_REJECTED: OURS,
+  INVALID_RESULT: OURS,
   JOB_TIMEOUT: OURS,
   JOB_CANCELLED: OURS,
   LEASE_LOST: OURS,

@@ -12,6 +12,7 @@ export type Ending =
   | { readonly kind: 'cancel'; readonly reason: string }
   | { readonly kind: 'dead'; readonly reason: string }
   | { readonly kind: 'retry'; readonly delayMs: number; readonly reason: string }
+  | { readonly kind: 'rate-limit'; readonly delayMs: number; readonly scope: 'group' | 'queue' }
 
 /** Puts the job off without spending an attempt: `throw new SnoozeJob('5m')`. */
 export class SnoozeJob extends Error {
@@ -59,6 +60,53 @@ export class RetryJob extends Error {
   }
 }
 
+/** How long to hold back when nobody can tell, in ms. */
+const UNTOLD_MS = 10_000
+
+/**
+ * Says that the job was turned away because there were too many: `throw new RateLimitJob({ retryAfter: response.headers.get('retry-after') })`.
+ * The attempt is not spent, the job keeps its place, and nothing of its group is claimed until then (of its queue, if it has
+ * no group or `scope` says so).
+ */
+export class RateLimitJob extends Error {
+  override readonly name = 'RateLimitJob'
+  readonly [ENDING]: Ending
+
+  /**
+   * @param options.retryAfter a duration, a time, or the header as it came: seconds or an HTTP date. 10 s when there is none or it cannot be read
+   * @param options.scope what to hold back. @default 'group'
+   */
+  constructor(
+    options: {
+      readonly retryAfter?: Duration | Date | string | null
+      readonly scope?: 'group' | 'queue'
+    } = {},
+  ) {
+    const delayMs = retryAfterMs(options.retryAfter)
+    super(`rate limited for ${delayMs} ms`)
+    this[ENDING] = { kind: 'rate-limit', delayMs, scope: options.scope === 'queue' ? 'queue' : 'group' }
+  }
+}
+
+/** Never throws: what another system answers must not turn into a failed attempt. */
+function retryAfterMs(given: Duration | Date | string | null | undefined): number {
+  const ms =
+    given instanceof Date ? given.getTime() - Date.now() : typeof given === 'string' ? headerMs(given) : given
+  return typeof ms === 'number' && Number.isFinite(ms)
+    ? Math.min(Math.max(0, Math.ceil(ms)), LONGEST_MS)
+    : UNTOLD_MS
+}
+
+/** A Retry-After header (RFC 9110, 10.2.3) or a duration. */
+function headerMs(text: string): number {
+  if (/^\s*\d+\s*$/.test(text)) return Number(text) * 1_000
+  try {
+    return durationMs('retryAfter', text as Duration)
+  } catch {
+    return Date.parse(text) - Date.now()
+  }
+}
+
 /**
  * Reads the ending of a thrown value; undefined for everything that is simply an error. Never throws, and takes nothing
  * on trust: a proxy has every property one asks for, and another version may know other endings.
@@ -76,7 +124,9 @@ function ending(brand: Ending | undefined): Ending | undefined {
   switch (brand?.kind) {
     case 'snooze':
     case 'retry':
-      return Number.isFinite(brand.delayMs) && brand.delayMs >= 0 && brand.delayMs <= LONGEST_MS
+      return isDelay(brand.delayMs) ? { ...brand } : undefined
+    case 'rate-limit':
+      return isDelay(brand.delayMs) && (brand.scope === 'group' || brand.scope === 'queue')
         ? { ...brand }
         : undefined
     case 'cancel':
@@ -86,3 +136,5 @@ function ending(brand: Ending | undefined): Ending | undefined {
       return undefined
   }
 }
+
+const isDelay = (ms: number): boolean => Number.isFinite(ms) && ms >= 0 && ms <= LONGEST_MS

@@ -34,6 +34,8 @@ export interface Job<Payload = unknown> {
   readonly fence: number
   /** Lower goes first. */
   readonly priority: number
+  /** The group that it was enqueued with, if any. */
+  readonly group: string | null
   readonly metadata: Metadata
   readonly createdAt: Date
   readonly scheduledFor: Date
@@ -60,6 +62,7 @@ export interface JobRecord<Payload = unknown, Result = unknown> {
   /** The worker that holds the claim, while `processing`. */
   readonly lockedBy: string | null
   readonly uniqueKey: string | null
+  readonly group: string | null
   /** The message of the last error. */
   readonly error: string | null
   readonly errors: readonly AttemptError[]
@@ -85,6 +88,7 @@ export interface ClaimedJob {
   readonly timeoutMs: number | null
   /** Set when the job was enqueued with a backoff of its own. */
   readonly backoff: unknown
+  readonly group: string | null
   readonly metadata: Metadata
   /** Milliseconds since 1970 by the database's clock, with fractions. */
   readonly createdAtMs: number

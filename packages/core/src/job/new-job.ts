@@ -1,10 +1,17 @@
 import { PgqError, show } from '../errors.ts'
 import { type BackoffSpec, backoffOption } from '../retry/backoff.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
-import { integerOption, knownOptions, textOption } from '../runtime/options.ts'
+import { integerOption, knownOptions, numberOption, textOption } from '../runtime/options.ts'
 import type { Metadata } from './job.ts'
 import { encodePayload } from './payload.ts'
-import { type AnyQueue, MAX_ATTEMPTS_LIMIT, MAX_TIMEOUT_MS, PRIORITY_MAX, PRIORITY_MIN } from './queue.ts'
+import {
+  type AnyQueue,
+  MAX_ATTEMPTS_LIMIT,
+  MAX_COST,
+  MAX_TIMEOUT_MS,
+  PRIORITY_MAX,
+  PRIORITY_MIN,
+} from './queue.ts'
 
 /** What may be said of one job when it is enqueued. */
 export interface JobOptions {
@@ -22,6 +29,13 @@ export interface JobOptions {
   readonly timeout?: Duration
   /** At most one job with this key waits or runs in the queue at a time, 1 to 500 characters. */
   readonly uniqueKey?: string
+  /**
+   * The group that it waits in, 1 to 500 characters; null for none. Groups take turns, and may have limits of their own.
+   * @default what the `group` of the queue's definition says of the payload
+   */
+  readonly group?: string | null
+  /** What it takes of the rates of its queue and group, 0 to 1,000,000. @default what the queue's `cost` says, or 1 */
+  readonly cost?: number
   /** Plain data stored beside the payload: trace context, tenant, who asked. */
   readonly metadata?: Metadata
 }
@@ -35,6 +49,8 @@ const JOB_OPTIONS: readonly (keyof JobOptions)[] = [
   'backoff',
   'timeout',
   'uniqueKey',
+  'group',
+  'cost',
   'metadata',
 ]
 
@@ -81,9 +97,33 @@ function fieldsText(queue: AnyQueue, options: JobOptions): string {
   if (options.timeout !== undefined)
     fields['timeout_ms'] = durationMs('timeout', options.timeout, { min: 1, max: MAX_TIMEOUT_MS })
   if (options.uniqueKey !== undefined) fields['unique_key'] = textOption('uniqueKey', options.uniqueKey, 500)
+  if (options.group !== undefined && options.group !== null) fields['group_key'] = groupOption(options.group)
+  if (options.cost !== undefined) fields['cost'] = costOption(options.cost)
   const text = JSON.stringify(fields).slice(1, -1)
   return options.metadata === undefined ? text : `${text},"metadata":${metadataText(queue, options.metadata)}`
 }
+
+/**
+ * The fields of one job: those that all of the call share, and what the definition of the queue says of its payload.
+ * @param payload as it was given to `enqueue`
+ * @throws PgqError INVALID_OPTION when `group` or `cost` of the definition gives something that cannot be stored
+ */
+export function fieldsFor(queue: AnyQueue, shared: string, options: JobOptions, payload: unknown): string {
+  let fields = shared
+  if (queue.group !== undefined && options.group === undefined) {
+    const group: unknown = queue.group(payload)
+    if (group !== undefined && group !== null) fields += `,"group_key":${JSON.stringify(groupOption(group))}`
+  }
+  if (queue.cost !== undefined && options.cost === undefined) {
+    const cost = costOption(typeof queue.cost === 'function' ? queue.cost(payload) : queue.cost)
+    if (cost !== 1) fields += `,"cost":${cost}`
+  }
+  return fields
+}
+
+const groupOption = (value: unknown): string => textOption('group', value, 500)
+
+const costOption = (value: unknown): number => numberOption('cost', value, 0, MAX_COST)
 
 /** Refuses unknown options by name, so that a typing mistake is not a job that runs at once. */
 export function assertJobOptions(what: string, options: object, alsoKnown: readonly string[]): void {

@@ -1,13 +1,22 @@
 import { PgqError, show } from '../errors.ts'
 import { type Backoff, backoffOption } from '../retry/backoff.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
-import { integerOption, isStorableText, knownOptions } from '../runtime/options.ts'
+import {
+  functionOption,
+  integerOption,
+  isStorableText,
+  knownOptions,
+  numberOption,
+} from '../runtime/options.ts'
+import { type CheckedLimits, checkLimits, type QueueLimits } from './limits.ts'
 import { type Schema, type as typeOnly } from './schema.ts'
 
 /** The bounds of what a job row can hold. */
 export const MAX_ATTEMPTS_LIMIT = 1_000_000
 export const PRIORITY_MIN = -32_768
 export const PRIORITY_MAX = 32_767
+/** The highest cost of a job. */
+export const MAX_COST = 1_000_000
 const MAX_NAME_LENGTH = 200
 
 /** Node's timers and the column both hold this many ms: about 24.8 days. */
@@ -27,6 +36,18 @@ export interface QueueOptions<Input, Payload, Result> {
   readonly timeout?: Duration
   /** Lower goes first, -32768 to 32767. @default 0 */
   readonly priority?: number
+  /**
+   * Which group a job belongs to, such as its tenant; null for none. Groups take turns, whatever each has waiting, and may have
+   * limits of their own. It is asked once, when the job is enqueued. @default no groups
+   */
+  readonly group?: (payload: Input) => string | null | undefined
+  /** What a job takes of the rates, 0 to 1,000,000. @default 1 */
+  readonly cost?: number | ((payload: Input) => number)
+  /**
+   * Limits over all workers. Written to the database when a worker of the queue starts, and kept there: leaving them out later
+   * changes nothing, `{}` lifts them. @default those in the database, if any
+   */
+  readonly limits?: QueueLimits
 }
 
 /**
@@ -40,6 +61,9 @@ export interface Queue<Input = unknown, Payload = Input, Result = unknown> {
   readonly backoff: Backoff | undefined
   readonly timeoutMs: number | undefined
   readonly priority: number
+  readonly group: ((payload: Input) => string | null | undefined) | undefined
+  readonly cost: number | ((payload: Input) => number) | undefined
+  readonly limits: CheckedLimits | undefined
   /** Only a type: what handlers return. */
   readonly result?: Result
 }
@@ -76,8 +100,11 @@ export function defineQueue<Input = unknown, Payload = Input, Result = unknown>(
     'backoff',
     'timeout',
     'priority',
+    'group',
+    'cost',
+    'limits',
   ])
-  const { payload, maxAttempts = 3, backoff, timeout, priority = 0 } = options
+  const { payload, maxAttempts = 3, backoff, timeout, priority = 0, group, cost, limits } = options
   if (payload !== undefined && !isSchema(payload)) {
     throw new PgqError(
       'INVALID_OPTION',
@@ -92,6 +119,9 @@ export function defineQueue<Input = unknown, Payload = Input, Result = unknown>(
     timeoutMs:
       timeout === undefined ? undefined : durationMs('timeout', timeout, { min: 1, max: MAX_TIMEOUT_MS }),
     priority: integerOption('priority', priority, PRIORITY_MIN, PRIORITY_MAX),
+    group: group === undefined ? undefined : functionOption('group', group),
+    cost: cost === undefined || typeof cost === 'function' ? cost : numberOption('cost', cost, 0, MAX_COST),
+    limits: limits === undefined ? undefined : checkLimits(limits),
   })
 }
 

@@ -18,8 +18,12 @@ export type Transition =
   | { readonly to: 'failed'; readonly delayMs: number; readonly error: RecordedError }
   | { readonly to: 'dead'; readonly error: RecordedError }
   | { readonly to: 'cancelled'; readonly error: RecordedError }
-  /** Back to waiting, with the attempt given back: later when snoozed, at its old place when released. */
-  | { readonly to: 'pending'; readonly cause: 'snoozed' | 'released'; readonly delayMs?: number }
+  /** Back to waiting, with the attempt given back: later when snoozed, at its old place when released or rate limited. */
+  | {
+      readonly to: 'pending'
+      readonly cause: 'snoozed' | 'released' | 'rate-limited'
+      readonly delayMs?: number
+    }
 
 /**
  * Decides what becomes of a job. Pure, and total: whatever was thrown or returned, and whatever a backoff function does,
@@ -55,6 +59,8 @@ function endAsAsked(
   switch (ending.kind) {
     case 'snooze':
       return { to: 'pending', cause: 'snoozed', delayMs: ending.delayMs }
+    case 'rate-limit':
+      return { to: 'pending', cause: 'rate-limited' }
     case 'cancel':
       return { to: 'cancelled', error: recordError(thrown) }
     case 'dead':

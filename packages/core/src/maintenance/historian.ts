@@ -3,6 +3,7 @@ import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Database } from '../store/database.ts'
 import type { AnswerStore } from '../store/answer-store.ts'
+import type { QueueStore } from '../store/queue-store.ts'
 import type { HistoryStore } from '../store/history-store.ts'
 
 /** How long ended jobs are kept, in ms. */
@@ -17,6 +18,7 @@ export interface HistorianDeps {
   readonly store: HistoryStore
   readonly answers: AnswerStore
   readonly events: Events
+  readonly queues: QueueStore
   readonly retention: Retention
 }
 
@@ -26,7 +28,7 @@ const NEXT_BATCH_MS = 250
 /** How many rows one DELETE takes. */
 const BATCH = 1_000
 
-/** Makes the partitions of the days to come, drops those past their retention, and deletes old dead jobs and expired answers in small bites. */
+/** Makes the partitions of the days to come, drops those past their retention, and deletes old dead jobs, expired answers and rates in small bites. */
 export class Historian implements Service {
   readonly #deps: HistorianDeps
   readonly #loop: Loop
@@ -50,12 +52,13 @@ export class Historian implements Service {
   }
 
   async #pass(): Promise<number> {
-    const { database, store, answers, events, retention } = this.#deps
+    const { database, store, answers, queues, events, retention } = this.#deps
     await store.makeDays(database)
     const days = await store.dropDays(database, retention.completedMs)
     const jobs = await store.deleteExpired(database, retention, BATCH)
     if (days.length > 0 || jobs > 0) events.emit('history.dropped', { days, jobs })
     const expired = await answers.deleteExpired(database, BATCH)
-    return jobs >= BATCH || expired >= BATCH ? NEXT_BATCH_MS : EVERY_MS
+    const rates = await queues.forgetRates(database, BATCH)
+    return Math.max(jobs, expired, rates) >= BATCH ? NEXT_BATCH_MS : EVERY_MS
   }
 }

@@ -27,6 +27,7 @@ CREATE TABLE ${t.jobs} (
   fence         integer     NOT NULL DEFAULT 0,
   crashes       integer     NOT NULL DEFAULT 0,
   priority      smallint    NOT NULL DEFAULT 0,
+  limited       boolean     NOT NULL DEFAULT false,
   status        text        NOT NULL DEFAULT 'pending',
   queue_name    text        NOT NULL CHECK (queue_name <> ''),
   payload       jsonb       NOT NULL DEFAULT '{}',
@@ -35,6 +36,8 @@ CREATE TABLE ${t.jobs} (
   locked_by     uuid,
   timeout_ms    integer     CHECK (timeout_ms >= 1),
   unique_key    text,
+  group_key     text        COLLATE "C" CHECK (group_key <> ''),
+  cost          real        CHECK (cost BETWEEN 0 AND 1000000),
   error         text,
   errors        jsonb,
   result        jsonb,
@@ -52,7 +55,10 @@ CREATE TABLE ${t.waiting} PARTITION OF ${t.jobs}
 -- One job by its id, for people and programs.
 CREATE UNIQUE INDEX jobs_waiting_id ON ${t.waiting} (id);
 -- The claim walks this one in order: most urgent first, then the longest due.
-CREATE INDEX jobs_waiting_claim ON ${t.waiting} (queue_name, priority, scheduled_for, id);
+CREATE INDEX jobs_waiting_claim ON ${t.waiting} (queue_name, priority, scheduled_for, id) WHERE group_key IS NULL;
+-- Jobs with a group are in these two instead: in the order of each group, and by when they are due in any.
+CREATE INDEX jobs_waiting_group ON ${t.waiting} (queue_name, group_key, priority, scheduled_for, id) WHERE group_key IS NOT NULL;
+CREATE INDEX jobs_waiting_group_due ON ${t.waiting} (queue_name, scheduled_for, group_key) WHERE group_key IS NOT NULL;
 CREATE INDEX jobs_waiting_unique_key ON ${t.waiting} (queue_name, unique_key) WHERE unique_key IS NOT NULL;
 
 -- What workers have in hand: thousands of rows at most, whatever the backlog. Room on each page lets progress stay on it.
@@ -63,6 +69,8 @@ CREATE TABLE ${t.processing} PARTITION OF ${t.jobs}
 
 -- Every settle finds its rows here, by (id, fence).
 CREATE UNIQUE INDEX jobs_processing_id ON ${t.processing} (id);
+-- What counts against a limit: these rows are the slots that are taken.
+CREATE INDEX jobs_processing_limited ON ${t.processing} (queue_name, group_key) WHERE limited;
 
 -- History by day, so that retention is DROP and never DELETE; what no day holds falls into the default.
 CREATE TABLE ${t.completed} PARTITION OF ${t.jobs} FOR VALUES IN ('completed') PARTITION BY RANGE (completed_at);
@@ -110,10 +118,21 @@ CREATE TABLE ${t.leader} (
 );
 
 CREATE TABLE ${t.queues} (
-  name       text        PRIMARY KEY,
-  paused_at  timestamptz,
-  limits     jsonb       NOT NULL DEFAULT '{}',
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  name                    text        PRIMARY KEY CHECK (name <> ''),
+  paused_at               timestamptz,
+  paused_reason           text,
+  concurrency_limit       integer     CHECK (concurrency_limit >= 1),
+  rate_limit              integer     CHECK (rate_limit >= 1),
+  rate_period_ms          float8      CHECK (rate_period_ms >= 1),
+  rate_burst              integer     CHECK (rate_burst >= 1),
+  group_concurrency_limit integer     CHECK (group_concurrency_limit >= 1),
+  group_rate_limit        integer     CHECK (group_rate_limit >= 1),
+  group_rate_period_ms    float8      CHECK (group_rate_period_ms >= 1),
+  group_rate_burst        integer     CHECK (group_rate_burst >= 1),
+  declared_limits         jsonb,
+  created_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CHECK ((rate_limit IS NULL) = (rate_period_ms IS NULL)),
+  CHECK ((group_rate_limit IS NULL) = (group_rate_period_ms IS NULL))
 );
 `
 

@@ -74,14 +74,14 @@ BEGIN
   END IF;
 
   WITH inserted AS (
-    INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata)
+    INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, group_key, cost)
     SELECT coalesce(job.id, ${t.schema}.uuidv7()), job.queue, coalesce(job.payload, 'null'), coalesce(job.priority, 0),
            coalesce(job.max_attempts, 3),
            CASE WHEN job.delay_ms IS NULL THEN coalesce(job.scheduled_for, instant) ELSE instant + job.delay_ms * interval '1 ms' END,
-           instant, job.timeout_ms, job.backoff, job.metadata
+           instant, job.timeout_ms, job.backoff, job.metadata, job.group_key, job.cost
     FROM jsonb_to_recordset(jobs) AS job (
       id uuid, queue text, payload jsonb, priority smallint, max_attempts integer, scheduled_for timestamptz,
-      delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text)
+      delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text, group_key text, cost real)
     WHERE job.unique_key IS NULL
     RETURNING queue_name, scheduled_for
   )
@@ -94,20 +94,20 @@ BEGIN
       SELECT coalesce(job.id, ${t.schema}.uuidv7()) AS id, job.queue, coalesce(job.payload, 'null') AS payload,
              coalesce(job.priority, 0) AS priority, coalesce(job.max_attempts, 3) AS max_attempts,
              CASE WHEN job.delay_ms IS NULL THEN coalesce(job.scheduled_for, instant) ELSE instant + job.delay_ms * interval '1 ms' END AS scheduled_for,
-             job.timeout_ms, job.backoff, job.metadata, job.unique_key
+             job.timeout_ms, job.backoff, job.metadata, job.unique_key, job.group_key, job.cost
       FROM ROWS FROM (jsonb_to_recordset(jobs) AS (
              id uuid, queue text, payload jsonb, priority smallint, max_attempts integer, scheduled_for timestamptz,
-             delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text))
+             delay_ms float8, timeout_ms integer, backoff jsonb, metadata jsonb, unique_key text, group_key text, cost real))
            WITH ORDINALITY AS job (id, queue, payload, priority, max_attempts, scheduled_for,
-             delay_ms, timeout_ms, backoff, metadata, unique_key, position)
+             delay_ms, timeout_ms, backoff, metadata, unique_key, group_key, cost, position)
       WHERE job.unique_key IS NOT NULL
       ORDER BY job.queue, job.unique_key, job.position
     LOOP
       standing := ${t.schema}.take_key(keyed.queue, keyed.unique_key, keyed.id);
       IF standing IS NULL THEN
-        INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, unique_key)
+        INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, unique_key, group_key, cost)
         VALUES (keyed.id, keyed.queue, keyed.payload, keyed.priority, keyed.max_attempts, keyed.scheduled_for, instant,
-                keyed.timeout_ms, keyed.backoff, keyed.metadata, keyed.unique_key);
+                keyed.timeout_ms, keyed.backoff, keyed.metadata, keyed.unique_key, keyed.group_key, keyed.cost);
         IF keyed.scheduled_for <= instant THEN woken := array_append(woken, keyed.queue); END IF;
       ELSE
         id := keyed.id::text;
@@ -142,12 +142,14 @@ DECLARE
   timeout  integer     := (shared ->> 'timeout_ms')::integer;
   pace     jsonb       := shared -> 'backoff';
   notes    jsonb       := shared -> 'metadata';
+  tenant   text        := shared ->> 'group_key';
+  price    real        := (shared ->> 'cost')::real;
 BEGIN
   IF transaction_id IS NOT NULL AND transaction_id <> pg_current_xact_id()::text THEN
     RAISE EXCEPTION 'the transaction that this enqueue was called in has already ended' USING ERRCODE = 'PQ001';
   END IF;
-  INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata)
-  SELECT job.id, queue, job.payload, rank, attempts, due, instant, timeout, pace, notes
+  INSERT INTO ${t.waiting} (id, queue_name, payload, priority, max_attempts, scheduled_for, created_at, timeout_ms, backoff, metadata, group_key, cost)
+  SELECT job.id, queue, job.payload, rank, attempts, due, instant, timeout, pace, notes, tenant, price
   FROM ROWS FROM (unnest(ids), jsonb_array_elements(payloads)) AS job (id, payload);
   IF due <= instant THEN
     PERFORM ${t.schema}.wake(ARRAY[queue]);
@@ -161,7 +163,8 @@ COMMENT ON FUNCTION ${t.schema}.enqueue_alike(jsonb, uuid[], jsonb, text) IS
 const enqueue = (t: Tables): string => `
 CREATE FUNCTION ${t.schema}.enqueue(
   queue_name text, payload jsonb DEFAULT '{}', scheduled_for timestamptz DEFAULT NULL, delay interval DEFAULT NULL,
-  priority integer DEFAULT 0, max_attempts integer DEFAULT 3, unique_key text DEFAULT NULL, metadata jsonb DEFAULT NULL)
+  priority integer DEFAULT 0, max_attempts integer DEFAULT 3, unique_key text DEFAULT NULL, metadata jsonb DEFAULT NULL,
+  group_key text DEFAULT NULL, cost real DEFAULT NULL)
 RETURNS TABLE (id text, deduplicated boolean) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS ${functionBody(`
 #variable_conflict use_variable
 DECLARE
@@ -178,11 +181,11 @@ BEGIN
   FROM ${t.schema}.enqueue_many(jsonb_build_array(jsonb_build_object(
     'id', job_id, 'queue', queue_name, 'payload', coalesce(payload, 'null'), 'priority', priority,
     'max_attempts', max_attempts, 'scheduled_for', coalesce(clock_timestamp() + delay, scheduled_for),
-    'unique_key', unique_key, 'metadata', metadata))) AS written;
+    'unique_key', unique_key, 'metadata', metadata, 'group_key', group_key, 'cost', cost))) AS written;
   id := coalesce(standing, job_id::text);
   deduplicated := standing IS NOT NULL;
   RETURN NEXT;
 END`)};
-COMMENT ON FUNCTION ${t.schema}.enqueue(text, jsonb, timestamptz, interval, integer, integer, text, jsonb) IS
+COMMENT ON FUNCTION ${t.schema}.enqueue(text, jsonb, timestamptz, interval, integer, integer, text, jsonb, text, real) IS
   'Enqueues one job in the caller''s transaction; returns its id, or the id of the live job that has the same unique_key.';
 `

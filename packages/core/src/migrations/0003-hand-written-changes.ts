@@ -1,3 +1,4 @@
+import { CANCELLED } from '../sql/control-jobs.ts'
 import { quoteLiteral, type Tables } from '../sql/statement.ts'
 import { type Migration, functionBody } from './migration.ts'
 
@@ -32,6 +33,10 @@ BEGIN
   IF NEW.status IN ('completed', 'dead', 'cancelled') THEN
     IF NEW.completed_at IS NOT DISTINCT FROM OLD.completed_at THEN
       NEW.completed_at := pg_catalog.clock_timestamp();
+    END IF;
+    IF NEW.status = 'cancelled' AND NEW.error IS NOT DISTINCT FROM OLD.error THEN
+      -- The error of an earlier attempt is no reason.
+      NEW.error := ${quoteLiteral(CANCELLED)};
     END IF;
     RETURN NEW;
   END IF;

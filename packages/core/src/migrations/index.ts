@@ -4,6 +4,8 @@ import { handWrittenChanges } from './0003-hand-written-changes.ts'
 import { idempotencyKeys } from './0004-idempotency-keys.ts'
 import { hotStatements } from './0005-hot-statements.ts'
 import { schedules } from './0006-schedules.ts'
+import { limits } from './0007-limits.ts'
+import { explain } from './0008-explain.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, in order. Append only: a released one never changes. */
@@ -14,4 +16,6 @@ export const MIGRATIONS: readonly Migration[] = [
   idempotencyKeys,
   hotStatements,
   schedules,
+  limits,
+  explain,
 ]

@@ -13,6 +13,18 @@ export function integerOption(option: string, value: unknown, min: number, max: 
 }
 
 /**
+ * Checks a number against its bounds.
+ * @throws PgqError INVALID_OPTION naming the option, the value and the bounds
+ */
+export function numberOption(option: string, value: unknown, min: number, max: number): number {
+  if (typeof value === 'number' && value >= min && value <= max) return value
+  throw new PgqError(
+    'INVALID_OPTION',
+    `${option} is ${show(value)}: it must be a number from ${min} to ${max}`,
+  )
+}
+
+/**
  * Checks a switch.
  * @throws PgqError INVALID_OPTION
  */

@@ -1,4 +1,5 @@
-import { epochMs, moveInto } from './columns.ts'
+import { claimedColumns } from './claim-limited.ts'
+import { moveInto } from './columns.ts'
 import type { Statement, Tables } from './statement.ts'
 
 /** What to claim from one queue. */
@@ -7,6 +8,8 @@ export interface ClaimWanted {
   readonly limit: number
   /** Look at nothing before this place in the order of the queue: a hint that saves walking dead index entries. */
   readonly floor: ClaimFloor | undefined
+  /** The group that was served last: the turns of the groups go on after it. */
+  readonly lastGroup?: string | undefined
 }
 
 /** A place in the order of a queue. */
@@ -21,10 +24,11 @@ export interface ClaimParams {
 }
 
 export interface ClaimRow {
-  readonly id: string
+  /** Null in the row that says how the claim from a limited queue went, as JSON in `payload`. */
+  readonly id: string | null
   readonly queue_name: string
   readonly payload: string
-  /** Priority, attempts, max_attempts, fence, crashes, and the times of creation, schedule and claim in ms: a driver takes its time for each column. */
+  /** Priority, attempts, max_attempts, fence, crashes, the times of creation, schedule and claim in ms, and its group if it has one: a driver takes its time for each column. */
   readonly numbers: string
   readonly timeout_ms: string | null
   readonly backoff: string | null
@@ -56,14 +60,14 @@ WITH claimable AS MATERIALIZED (
     WITH RECURSIVE level (priority) AS (
       ( SELECT job.priority
         FROM ${t.waiting} AS job
-        WHERE job.queue_name = want.queue_name
+        WHERE job.queue_name = want.queue_name AND job.group_key IS NULL
           AND (job.priority, job.scheduled_for) >= (want.floor_priority::smallint, to_timestamp(want.floor_ms / 1000))
         ORDER BY job.priority, job.scheduled_for
         LIMIT 1 )
       UNION ALL
       SELECT ( SELECT job.priority
                FROM ${t.waiting} AS job
-               WHERE job.queue_name = want.queue_name
+               WHERE job.queue_name = want.queue_name AND job.group_key IS NULL
                  AND job.priority > level.priority
                ORDER BY job.priority
                LIMIT 1 )
@@ -75,7 +79,7 @@ WITH claimable AS MATERIALIZED (
     CROSS JOIN LATERAL (
       SELECT job.ctid AS tid
       FROM ${t.waiting} AS job
-      WHERE job.queue_name = want.queue_name
+      WHERE job.queue_name = want.queue_name AND job.group_key IS NULL
         AND job.priority = level.priority
         AND job.scheduled_for <= now()
         AND job.scheduled_for >= CASE WHEN level.priority = want.floor_priority THEN to_timestamp(want.floor_ms / 1000) ELSE '-infinity' END
@@ -99,10 +103,9 @@ ${moveInto(t.processing, 'removed', {
   fence: 'fence + 1',
   locked_by: '$1::uuid',
   started_at: 'clock_timestamp()',
+  limited: 'false',
 })}
-RETURNING id, queue_name, payload,
-          concat_ws(' ', priority, attempts, max_attempts, fence, crashes, ${epochMs('created_at')}, ${epochMs('scheduled_for')}, ${epochMs('started_at')}),
-          timeout_ms, backoff, metadata`
+RETURNING ${claimedColumns}`
 
 /**
  * Claims jobs. The statement lives in a function because a function keeps its plan, behind any pooler too (planning it
@@ -113,13 +116,14 @@ export const claimJobs = (t: Tables): Statement<ClaimParams, ClaimRow> => ({
   name: 'claim jobs',
   text: `
 SELECT id, queue_name, payload, numbers, timeout_ms, backoff, metadata
-FROM ${t.schema}.claim_jobs($1::uuid, $2::text[], $3::integer[], $4::integer[], $5::float8[])`,
+FROM ${t.schema}.claim_jobs($1::uuid, $2::text[], $3::integer[], $4::integer[], $5::float8[], $6::text[])`,
   values: ({ workerId, wanted }) => [
     workerId,
     wanted.map((want) => want.queue),
     wanted.map((want) => want.limit),
     wanted.map((want) => want.floor?.priority ?? LOWEST_PRIORITY),
     wanted.map((want) => (want.floor ? want.floor.scheduledForMs - FLOOR_SLACK_MS : '-Infinity')),
+    wanted.map((want) => want.lastGroup ?? null),
   ],
 })
 

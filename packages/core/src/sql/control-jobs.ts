@@ -5,7 +5,8 @@ import { quoteLiteral, type Statement, type Tables } from './statement.ts'
 type Ids = readonly string[]
 type IdRow = { readonly id: string }
 
-const CANCELLED = 'cancelled on request'
+/** What is noted of a job that was cancelled by somebody who did not say why. */
+export const CANCELLED = 'cancelled on request'
 
 /**
  * Locks jobs wherever they are and says how they stand. What is done to them next, in the same transaction, has a snapshot
@@ -40,9 +41,9 @@ const targetsIn = (name: string, table: string): string => `${name} AS MATERIALI
 
 /**
  * Stops live jobs for good, waiting or running. The fence rises, so a running attempt can write nothing any more, and
- * the workers are told which ones to abort.
+ * the workers are told which ones to abort. The reason is the job's last error.
  */
-export const cancelJobs = (t: Tables): Statement<Ids, IdRow> => ({
+export const cancelJobs = (t: Tables, reason: string = CANCELLED): Statement<Ids, IdRow> => ({
   name: 'cancel jobs',
   text: `
 WITH ${targetsIn('waiting', t.waiting)},
@@ -62,12 +63,12 @@ cancelled AS (
     fence: 'fence + 1',
     completed_at: 'clock_timestamp()',
     locked_by: 'NULL',
-    error: quoteLiteral(CANCELLED),
+    error: '$2::text',
   })}
   RETURNING id
 )
 SELECT id FROM cancelled CROSS JOIN (SELECT count(*) FROM told) AS all_told`,
-  values: (ids) => [ids],
+  values: (ids) => [ids, reason],
 })
 
 /** Makes waiting jobs due now. */

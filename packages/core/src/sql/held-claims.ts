@@ -50,14 +50,23 @@ function workersOf(claims: readonly Claim[]): string[] {
   return claims.every(({ workerId }) => workerId === first) ? [first] : claims.map(({ workerId }) => workerId)
 }
 
-/** Which of the given claims no longer stand: the job was rescued, cancelled, moved or deleted. */
+/** Which of the given claims no longer stand: the job was rescued, cancelled, moved or deleted. If it is dead or cancelled, it says so and why. */
 export const lostClaims = (
   t: Tables,
-): Statement<readonly Claim[], { readonly id: string; readonly status: string | null }> => ({
+): Statement<
+  readonly Claim[],
+  {
+    readonly id: string
+    readonly fence: string
+    readonly status: string | null
+    readonly error: string | null
+  }
+> => ({
   name: 'find lost claims',
   text: `
-SELECT claim.id, (SELECT job.status FROM ${t.dead} AS job WHERE job.id = claim.id LIMIT 1) AS status
+SELECT claim.id, claim.fence, ended.status, ended.error
 FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS claim (id, fence, worker_id)
+LEFT JOIN LATERAL (SELECT job.status, job.error FROM ${t.dead} AS job WHERE job.id = claim.id LIMIT 1) AS ended ON true
 WHERE NOT EXISTS (
   SELECT FROM ${t.processing} AS job
   WHERE job.id = claim.id AND job.fence = claim.fence AND job.locked_by = coalesce(claim.worker_id, ($3::uuid[])[1])

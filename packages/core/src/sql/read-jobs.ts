@@ -17,6 +17,7 @@ export interface JobRow {
   readonly completed_ms: string | null
   readonly locked_by: string | null
   readonly unique_key: string | null
+  readonly group_key: string | null
   readonly error: string | null
   readonly errors: string | null
   readonly result: string | null
@@ -27,7 +28,7 @@ export interface JobRow {
 const ROW = `job.id, job.queue_name, job.payload, job.status, job.priority, job.attempts, job.max_attempts, job.fence,
        ${epochMs('job.scheduled_for')} AS scheduled_ms, ${epochMs('job.created_at')} AS created_ms,
        ${epochMs('job.started_at')} AS started_ms, ${epochMs('job.completed_at')} AS completed_ms,
-       job.locked_by, job.unique_key, job.error, job.errors, job.result, job.progress, job.metadata`
+       job.locked_by, job.unique_key, job.group_key, job.error, job.errors, job.result, job.progress, job.metadata`
 
 /** One job by its id: a probe of the id index of each partition. */
 export const getJob = (t: Tables): Statement<{ readonly id: string }, JobRow> => ({
@@ -138,7 +139,7 @@ ORDER BY job.queue_name, job.status`,
 })
 
 /**
- * The longest due job of each queue, as its age. It steps over the claim index from one (queue, priority) to the next and
+ * The longest due job of each queue, as its age. It steps over the claim indexes (those of jobs with a group, too) from one (queue, priority) to the next and
  * reads the first entry of each, so that a backlog of a million costs no more than one of ten.
  */
 export const oldestDue = (
@@ -152,6 +153,7 @@ export const oldestDue = (
 WITH RECURSIVE level AS (
   (SELECT job.queue_name, job.priority, job.scheduled_for
    FROM ${t.waiting} AS job
+   WHERE job.group_key IS NULL
    ORDER BY job.queue_name, job.priority, job.scheduled_for, job.id
    LIMIT 1)
   UNION ALL
@@ -160,13 +162,30 @@ WITH RECURSIVE level AS (
   CROSS JOIN LATERAL (
     SELECT job.queue_name, job.priority, job.scheduled_for
     FROM ${t.waiting} AS job
-    WHERE (job.queue_name, job.priority) > (level.queue_name, level.priority)
+    WHERE job.group_key IS NULL AND (job.queue_name, job.priority) > (level.queue_name, level.priority)
     ORDER BY job.queue_name, job.priority, job.scheduled_for, job.id
+    LIMIT 1
+  ) AS next
+),
+grouped AS (
+  (SELECT job.queue_name, job.scheduled_for
+   FROM ${t.waiting} AS job
+   WHERE job.group_key IS NOT NULL
+   ORDER BY job.queue_name, job.scheduled_for
+   LIMIT 1)
+  UNION ALL
+  SELECT next.queue_name, next.scheduled_for
+  FROM grouped
+  CROSS JOIN LATERAL (
+    SELECT job.queue_name, job.scheduled_for
+    FROM ${t.waiting} AS job
+    WHERE job.group_key IS NOT NULL AND job.queue_name > grouped.queue_name
+    ORDER BY job.queue_name, job.scheduled_for
     LIMIT 1
   ) AS next
 )
 SELECT level.queue_name, ${epochMs('clock_timestamp()')} - min(${epochMs('level.scheduled_for')}) AS oldest_due_ms
-FROM level
+FROM (SELECT queue_name, scheduled_for FROM level UNION ALL SELECT queue_name, scheduled_for FROM grouped) AS level
 WHERE level.scheduled_for <= clock_timestamp()
   AND ($1::text[] IS NULL OR level.queue_name = ANY ($1))
 GROUP BY level.queue_name

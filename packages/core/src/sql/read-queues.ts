@@ -5,6 +5,7 @@ import type { Statement, Tables } from './statement.ts'
 export interface QueueRow {
   readonly name: string
   readonly paused_ms: string | null
+  readonly paused_reason: string | null
   readonly due: string
   readonly delayed: string
   readonly failed: string
@@ -46,7 +47,7 @@ WITH waiting AS (
   UNION SELECT name FROM buried
   UNION SELECT name FROM hands
 )
-SELECT known.name, ${epochMs('queue.paused_at')} AS paused_ms,
+SELECT known.name, ${epochMs('queue.paused_at')} AS paused_ms, queue.paused_reason,
        coalesce(waiting.due, 0) AS due, coalesce(waiting.delayed, 0) AS delayed, coalesce(waiting.failed, 0) AS failed,
        coalesce(running.jobs, 0) AS processing, coalesce(buried.jobs, 0) AS dead,
        CASE WHEN waiting.oldest <= now() THEN ${epochMs('(now() - waiting.oldest)')} END AS oldest_due_ms,

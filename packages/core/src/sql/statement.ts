@@ -30,6 +30,7 @@ export interface Tables {
   readonly workers: string
   readonly leader: string
   readonly queues: string
+  readonly rates: string
   readonly schedules: string
   readonly scheduleDeclarations: string
   readonly uniqueKeys: string
@@ -54,6 +55,7 @@ export function tablesIn(name: string): Tables {
     workers: `${schema}.workers`,
     leader: `${schema}.leader`,
     queues: `${schema}.queues`,
+    rates: `${schema}.rates`,
     schedules: `${schema}.schedules`,
     scheduleDeclarations: `${schema}.schedule_declarations`,
     uniqueKeys: `${schema}.unique_keys`,
@@ -71,3 +73,6 @@ export const quoteLiteral = (text: string): string => {
   const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`
   return text.includes('\\') ? ` E${quoted}` : quoted
 }
+
+/** The key of the advisory lock that every claim shares until it is committed. */
+export const claimsLock = ({ channel }: Tables): string => `hashtextextended('claims of ${channel}', 0)`

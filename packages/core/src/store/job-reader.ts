@@ -98,6 +98,7 @@ function jobRecord(row: JobRow): JobRecord {
     completedAt: instant(row.completed_ms),
     lockedBy: row.locked_by,
     uniqueKey: row.unique_key,
+    group: row.group_key,
     error: row.error,
     errors: attemptErrors(row.errors),
     result: json(row.result),

@@ -1,6 +1,8 @@
 import type { ClaimedJob, Metadata } from '../job/job.ts'
+import { inTurns } from '../job/in-turns.ts'
 import type { JobStatus } from '../job/status.ts'
 import { type ClaimParams, type ClaimRow, claimJobs } from '../sql/claim-jobs.ts'
+import { CANCELLED } from '../sql/control-jobs.ts'
 import { findOutcomes } from '../sql/find-outcomes.ts'
 import { type Claim, lostClaims } from '../sql/held-claims.ts'
 import { storeProgress } from '../sql/progress.ts'
@@ -30,6 +32,26 @@ export interface WaitingChange extends Claim {
 /** A claim as it was made: which attempt it was for, and when, by the clock of the database. */
 export type MadeClaim = Pick<ClaimedJob, 'id' | 'fence' | 'attempt' | 'startedAtMs'>
 
+/** A claim that no longer stands. */
+export interface LostClaim {
+  readonly id: string
+  readonly fence: number
+  readonly cancelled: boolean
+  /** Why it was cancelled, if it was and somebody has said. */
+  readonly reason: string | null
+}
+
+/** How the claim from a queue went that is paused, limited or has groups. */
+export interface ClaimNote {
+  readonly paused: boolean
+  /** Whether a limit may have kept jobs back. */
+  readonly limited: boolean
+  /** When to look again, in ms; null when news of a job or a free slot will say so. */
+  readonly againMs: number | null
+  /** Where the turns of the groups go on. */
+  readonly cursor: string | undefined
+}
+
 /** The statements of a job's life between claim and settle. Settles return the ids whose claim still stood. */
 export class JobStore {
   readonly #statements
@@ -47,10 +69,22 @@ export class JobStore {
     }
   }
 
-  /** Claims due jobs; the most urgent and longest due first. */
-  async claim(session: Session, params: ClaimParams): Promise<ClaimedJob[]> {
+  /**
+   * Claims due jobs; the most urgent and longest due first, and where there are groups, these in turns.
+   * @param onNote told how it went with each queue that was claimed from with care
+   */
+  async claim(
+    session: Session,
+    params: ClaimParams,
+    onNote: (queue: string, note: ClaimNote) => void = () => {},
+  ): Promise<ClaimedJob[]> {
     const rows = await session.run(this.#statements.claim, params)
-    return rows.map(claimedJob).toSorted(inClaimOrder)
+    const jobs: ClaimedJob[] = []
+    for (const row of rows) {
+      if (row.id !== null) jobs.push(claimedJob(row, row.id))
+      else onNote(row.queue_name, claimNote(JSON.parse(row.payload) as Record<string, unknown>))
+    }
+    return inTurns(jobs.toSorted(inClaimOrder))
   }
 
   /** Gives back what is in the worker's name and not among the jobs that it knows of; returns how many those were. */
@@ -99,10 +133,18 @@ export class JobStore {
     return new Map(rows.map((row) => [row.id, row.status as JobStatus]))
   }
 
-  /** Of the given claims, those that no longer stand, and whether the job was cancelled. */
-  async findLost(session: Session, claims: readonly Claim[]): Promise<{ id: string; cancelled: boolean }[]> {
+  /** Of the given claims, those that no longer stand, and whether the job was cancelled and why. */
+  async findLost(session: Session, claims: readonly Claim[]): Promise<LostClaim[]> {
     const rows = await session.run(this.#statements.lost, claims)
-    return rows.map((row) => ({ id: row.id, cancelled: row.status === 'cancelled' }))
+    return rows.map((row) => {
+      const cancelled = row.status === 'cancelled'
+      return {
+        id: row.id,
+        fence: Number(row.fence),
+        cancelled,
+        reason: cancelled && row.error !== CANCELLED ? row.error : null,
+      }
+    })
   }
 
   /** Returns whether the claim still stood. */
@@ -126,10 +168,17 @@ const idsOf = (rows: readonly { readonly id: string }[]): Set<string> => new Set
 
 const NO_METADATA: Metadata = Object.freeze({})
 
-function claimedJob(row: ClaimRow): ClaimedJob {
+const claimNote = (note: Record<string, unknown>): ClaimNote => ({
+  paused: note['paused'] === true,
+  limited: note['limited'] === true,
+  againMs: typeof note['again_ms'] === 'number' ? note['again_ms'] : null,
+  cursor: typeof note['cursor'] === 'string' ? note['cursor'] : undefined,
+})
+
+function claimedJob(row: ClaimRow, id: string): ClaimedJob {
   const numbers = row.numbers.split(' ')
   return {
-    id: row.id,
+    id,
     queue: row.queue_name,
     payload: JSON.parse(row.payload),
     payloadLength: row.payload.length,
@@ -140,6 +189,7 @@ function claimedJob(row: ClaimRow): ClaimedJob {
     crashes: Number(numbers[4]),
     timeoutMs: row.timeout_ms === null ? null : Number(row.timeout_ms),
     backoff: row.backoff === null ? null : JSON.parse(row.backoff),
+    group: numbers.length > 8 ? numbers.slice(8).join(' ') : null,
     metadata: row.metadata === null ? NO_METADATA : (JSON.parse(row.metadata) as Metadata),
     createdAtMs: Number(numbers[5]),
     scheduledForMs: Number(numbers[6]),

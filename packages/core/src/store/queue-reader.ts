@@ -7,6 +7,8 @@ export interface QueueSummary {
   readonly name: string
   /** Since when it is paused; null while it is not. */
   readonly pausedAt: Date | null
+  /** Why, if whoever paused it said so. */
+  readonly pausedReason: string | null
   /** Jobs that wait and could run now. */
   readonly due: number
   /** Jobs that wait for their time. */
@@ -37,6 +39,7 @@ export class QueueReader {
 const queueSummary = (row: QueueRow): QueueSummary => ({
   name: row.name,
   pausedAt: row.paused_ms === null ? null : new Date(Number(row.paused_ms)),
+  pausedReason: row.paused_reason,
   due: Number(row.due),
   delayed: Number(row.delayed),
   failed: Number(row.failed),

@@ -7,8 +7,12 @@ export const leaseLost = (): PgqError =>
     'the claim of this attempt no longer stands: the job was rescued or changed by somebody else',
   )
 
-/** Somebody has cancelled the job. */
-export const jobCancelled = (): PgqError => new PgqError('JOB_CANCELLED', 'the job was cancelled')
+/** Somebody has cancelled the job, and perhaps said why. */
+export const jobCancelled = (reason: string | null): PgqError =>
+  new PgqError(
+    'JOB_CANCELLED',
+    reason === null ? 'the job was cancelled' : `the job was cancelled: ${reason}`,
+  )
 
 /** The worker stops and has waited long enough. */
 export const workerStopping = (): PgqError =>

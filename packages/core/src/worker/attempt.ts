@@ -112,6 +112,7 @@ function jobOf(job: ClaimedJob, payload: unknown): Job {
     maxAttempts: job.maxAttempts,
     fence: job.fence,
     priority: job.priority,
+    group: job.group,
     metadata: job.metadata,
     createdAt: new Date(job.createdAtMs),
     scheduledFor: new Date(job.scheduledForMs),

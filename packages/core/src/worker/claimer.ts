@@ -4,7 +4,7 @@ import { jittered, monotonicMs, startTimer } from '../runtime/clock.ts'
 import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Database } from '../store/database.ts'
-import type { JobStore } from '../store/job-store.ts'
+import type { ClaimNote, JobStore } from '../store/job-store.ts'
 import { Floors } from './floors.ts'
 import type { Lane } from './lane.ts'
 import type { Runner } from './runner.ts'
@@ -48,6 +48,11 @@ export class Claimer implements Service {
   readonly #floors = new Floors()
   #idlePollMs = FIRST_POLL_MS
   #isFull = false
+  #isLimited = false
+  /** Which group was served last of each queue that has some: its turns go on from there. */
+  readonly #lastGroups = new Map<string, string>()
+  /** When to look again at what limits keep back, in ms from now; Infinity when there is nothing of the kind. */
+  #againMs = Infinity
   #alarms = 0
   #turn = 0
   #doubtUntilMs = 0
@@ -88,9 +93,9 @@ export class Claimer implements Service {
     })
   }
 
-  /** Looks again if it was what this worker has in hand that kept it from claiming. */
+  /** Looks again if it was what this worker has in hand that kept it from claiming, or may have been: a slot of a limit. */
   wakeIfFull(): void {
-    if (this.#isFull) this.#loop.wake()
+    if (this.#isFull || this.#isLimited) this.#loop.wake()
   }
 
   /** For how long every claim has left jobs behind, in ms. */
@@ -108,7 +113,7 @@ export class Claimer implements Service {
     const found = await this.#claim(wanted)
     const isMore = wanted.some(({ queue }) => runner.lanes.get(queue)?.isExhausted === false)
     if (found > 0) this.#idlePollMs = FIRST_POLL_MS
-    return isMore ? this.#goOn() : this.#rest()
+    return isMore ? this.#goOn() : Math.min(this.#rest(), this.#againMs)
   }
 
   #goOn(): number {
@@ -132,18 +137,18 @@ export class Claimer implements Service {
   }
 
   /** What to claim of each queue, within what this worker may have in hand. */
-  #wanted(): { queue: string; limit: number }[] {
+  #wanted(): { queue: string; limit: number; lastGroup: string | undefined }[] {
     const { runner, settler, mayClaim } = this.#deps
     if (!mayClaim() || runner.isolating) return []
     let room = settler.unsettled < UNSETTLED_LIMIT ? HELD_LIMIT - runner.held - settler.unsettled : 0
-    const wanted: { queue: string; limit: number }[] = []
+    const wanted: { queue: string; limit: number; lastGroup: string | undefined }[] = []
     const lanes = [...runner.lanes].filter(([, lane]) => lane.isLow)
     // Each gets its share of the room, and what others leave of theirs; who is first changes, for there may be more lanes than room.
     for (let i = 0; i < lanes.length && room > 0; i++) {
       const [queue, lane] = lanes[(this.#turn + i) % lanes.length] as [string, Lane]
       const share = Math.ceil(room / (lanes.length - i))
       const limit = Math.min(share, lane.wanted())
-      if (limit > 0) wanted.push({ queue, limit })
+      if (limit > 0) wanted.push({ queue, limit, lastGroup: this.#lastGroups.get(queue) })
       room -= limit
     }
     this.#turn++
@@ -156,10 +161,14 @@ export class Claimer implements Service {
     const id = workerId()
     const startedMs = monotonicMs()
     const plan = this.#floors.apply(wanted, startedMs)
-    const jobs = await this.#inDoubt(store.claim(database, { workerId: id, wanted: plan.wanted }))
+    const notes = new Map<string, ClaimNote>()
+    const jobs = await this.#inDoubt(
+      store.claim(database, { workerId: id, wanted: plan.wanted }, (queue, note) => notes.set(queue, note)),
+    )
     const nowMs = monotonicMs()
     this.#floors.learn({ ...plan, jobs, tookMs: nowMs - startedMs, nowMs })
     this.#markExhausted(wanted, jobs)
+    this.#heed(wanted, notes)
     // Claimed under an id that was declared lost in between: those claims are void, and others rescue the jobs.
     if (id === workerId()) runner.add(jobs)
     return jobs.length
@@ -172,6 +181,23 @@ export class Claimer implements Service {
       const lane = this.#deps.runner.lanes.get(queue)
       if (lane) lane.isExhausted = (counts.get(queue) ?? 0) < limit
     }
+  }
+
+  /** Does what the claim says of queues that are paused or limited, or whose groups take turns. */
+  #heed(wanted: readonly { queue: string }[], notes: ReadonlyMap<string, ClaimNote>): void {
+    const { runner } = this.#deps
+    this.#againMs = Infinity
+    for (const { queue } of wanted) {
+      const note = notes.get(queue)
+      const lane = runner.lanes.get(queue)
+      if (lane) lane.isLimited = note?.limited === true
+      if (!note) continue
+      if (note.cursor !== undefined) this.#lastGroups.set(queue, note.cursor)
+      if (note.paused) runner.pause(queue)
+      if (note.againMs === 0 && lane) lane.isExhausted = false
+      else if (note.againMs !== null) this.#againMs = Math.min(this.#againMs, note.againMs)
+    }
+    this.#isLimited = [...runner.lanes.values()].some((lane) => lane.isLimited)
   }
 
   async #inDoubt<T>(claim: Promise<T>): Promise<T> {

@@ -31,6 +31,8 @@ export interface TransactionalJobContext extends JobContext {
 export interface HandlerOptions {
   /** How many of its jobs one worker runs at once, 1 to 10,000. @default 10 */
   readonly concurrency?: number
+  /** Its share of the worker's slots while other queues want them too: with 3 it gets three times what one with 1 gets, 1 to 1,000. @default 1 */
+  readonly weight?: number
   /** Run the handler in a transaction that completes the job: its writes through `ctx.tx` happen exactly once. @default false */
   readonly transactional?: boolean
 }
@@ -44,8 +46,32 @@ type Run<Q extends AnyQueue, Context> = (
 export interface Handler {
   readonly queue: AnyQueue
   readonly concurrency: number
+  readonly weight: number
   readonly transactional: boolean
+  /** Runs one job; of a handler of chunks, as a chunk of one. */
   readonly run: (job: Job<never>, ctx: never) => unknown
+  /** Set when it takes several jobs at once: made with `handleChunk`. `concurrency` counts chunks then. */
+  readonly chunk?: ChunkRunner
+}
+
+/** How a handler of chunks gets its jobs. */
+export interface ChunkRunner {
+  /** The most jobs in one chunk. */
+  readonly size: number
+  /** How long a chunk that is not full waits for more jobs, in ms. */
+  readonly waitMs: number
+  /** Begins a chunk of so many jobs. */
+  readonly open: (jobs: number) => OpenChunk
+}
+
+/** A chunk that is being put together: its jobs join one by one, and its function runs when none is missing. */
+export interface OpenChunk {
+  /** Takes part in the chunk; settles as the attempt of this one job ends. */
+  readonly join: (job: Job<never>, ctx: never) => Promise<unknown>
+  /** Told of each job whose attempt has ended, so that nobody waits for one that never joined. */
+  readonly leave: (jobId: string) => void
+  /** Resolves when the function has ended. */
+  readonly ended: Promise<void>
 }
 
 /**
@@ -70,18 +96,26 @@ export function handle<Q extends AnyQueue>(
   options: HandlerOptions = {},
 ): Handler {
   assertQueue(queue)
-  if (typeof run !== 'function') {
-    throw new PgqError(
-      'INVALID_OPTION',
-      `the handler of queue ${show(queue.name)} is ${show(run)}: it must be a function (job, ctx) => …`,
-    )
-  }
-  knownOptions('handle', options, ['concurrency', 'transactional'])
-  const { concurrency = 10, transactional = false } = options
+  assertRun(queue, run, '(job, ctx) => …')
+  knownOptions('handle', options, ['concurrency', 'weight', 'transactional'])
+  const { concurrency = 10, weight = 1, transactional = false } = options
   return Object.freeze({
     queue,
     concurrency: integerOption('concurrency', concurrency, 1, 10_000),
+    weight: integerOption('weight', weight, 1, 1_000),
     transactional: flagOption('transactional', transactional),
     run,
   })
+}
+
+/**
+ * Checks the function of a handler.
+ * @throws PgqError INVALID_OPTION
+ */
+export function assertRun(queue: AnyQueue, run: unknown, shape: string): void {
+  if (typeof run === 'function') return
+  throw new PgqError(
+    'INVALID_OPTION',
+    `the handler of queue ${show(queue.name)} is ${show(run)}: it must be a function ${shape}`,
+  )
 }

@@ -18,7 +18,7 @@ export interface HeartbeatDeps {
   /** Renews while the event loop is blocked, if something is to. */
   readonly pulse: PulseThread | undefined
   /** Called after each renewal. */
-  readonly onRenewed: () => Promise<void>
+  readonly onRenewed: () => void
   /** Called when others have declared this worker lost; resolves when it has a new id. */
   readonly onLost: () => Promise<void>
 }
@@ -95,7 +95,7 @@ export class Heartbeat implements Service {
     this.#renewedMs = sentMs
     if (this.#paused) this.#deps.events.emit('worker.resumed', { workerId: workerId() })
     this.#paused = false
-    await this.#deps.onRenewed()
+    this.#deps.onRenewed()
     return leaseMs / 3
   }
 

@@ -13,13 +13,20 @@ const OVERDUE_MS = 1_000
 /** How much a new measurement counts against the older ones. */
 const WEIGHT = 0.1
 
-/** The jobs of one queue in this worker: those that wait for a slot, how many run, and how fast they go. */
+/**
+ * The jobs of one queue in this worker: those that wait for a slot, how many run, and how fast they go. A slot runs one
+ * job, or one chunk of them.
+ */
 export class Lane {
   readonly handler: Handler
-  /** How many of its jobs run at once. */
+  /** How many of its jobs, or of their chunks, run at once. */
   readonly concurrency: number
+  /** The most jobs that go into one slot. */
+  readonly #size: number
   /** Whether the last claim found fewer jobs than it wanted: more are told of, or found by the next poll. */
   isExhausted = false
+  /** Whether a limit kept jobs back: then none is held that does not start at once, since it would take a slot from others. */
+  isLimited = false
   readonly #waiting: ClaimedJob[] = []
   #next = 0
   #running = 0
@@ -28,11 +35,14 @@ export class Lane {
   #payloadLength = 1
   #lastEndMs = monotonicMs()
   #lastAddMs = 0
+  /** Since when the oldest of those that wait does, or a little longer. */
+  #waitingSinceMs = 0
 
   /** @param limit how many jobs the worker runs at once over all queues */
   constructor(handler: Handler, limit: number) {
     this.handler = handler
     this.concurrency = Math.min(handler.concurrency, limit)
+    this.#size = handler.chunk?.size ?? 1
   }
 
   get running(): number {
@@ -55,12 +65,13 @@ export class Lane {
 
   /** How many jobs to claim: what fills the free slots, and what will start soon after. */
   wanted(): number {
-    return Math.max(0, this.concurrency - this.#running + this.#prefetch() - this.waiting)
+    return Math.max(0, (this.concurrency - this.#running) * this.#size + this.#prefetch() - this.waiting)
   }
 
   /** @param nowMs by the clock of this process */
   add(job: ClaimedJob, nowMs: number): void {
     this.#lastAddMs = nowMs
+    if (this.waiting === 0) this.#waitingSinceMs = nowMs
     this.#waiting.push(job)
     const average = this.#payloadLength + WEIGHT * (job.payloadLength - this.#payloadLength)
     this.#payloadLength = Math.max(1, job.payloadLength, average)
@@ -81,6 +92,39 @@ export class Lane {
     }
     this.#running++
     return job
+  }
+
+  /** Takes the next chunk of jobs and a slot for it. */
+  takeChunk(): ClaimedJob[] {
+    if (this.chunkDueMs > 0) return []
+    const end = Math.min(this.#waiting.length, this.#next + this.#size)
+    const jobs = this.#waiting.splice(0, end).slice(this.#next)
+    this.#next = 0
+    this.#running++
+    return jobs
+  }
+
+  /** Whether something of it may begin now. */
+  get isReady(): boolean {
+    return this.handler.chunk ? this.chunkDueMs === 0 : this.hasFreeSlot && this.waiting > 0
+  }
+
+  /** In how many ms a chunk may begin: 0 for now, Infinity while there is no slot or no job. */
+  get chunkDueMs(): number {
+    if (!this.hasFreeSlot || this.waiting === 0) return Infinity
+    if (this.waiting >= this.#size) return 0
+    return Math.max(0, this.#waitingSinceMs + this.#waitMs - monotonicMs())
+  }
+
+  /** Those jobs that wait and are among these. */
+  find(ids: ReadonlySet<string>): ClaimedJob[] {
+    return this.waiting === 0 ? [] : this.#waiting.slice(this.#next).filter((job) => ids.has(job.id))
+  }
+
+  /** Removes jobs that wait. */
+  remove(isGone: (job: ClaimedJob) => boolean): void {
+    const left = this.drain()
+    for (const job of left) if (!isGone(job)) this.#waiting.push(job)
   }
 
   /** Takes a slot for a job that does not wait here. */
@@ -105,16 +149,21 @@ export class Lane {
 
   /** Removes the jobs that wait in vain because the handlers have become much slower than when they were claimed. */
   surplus(): ClaimedJob[] {
-    if (this.waiting === 0 || monotonicMs() - this.#lastAddMs < OVERDUE_MS) return []
+    if (this.waiting === 0 || monotonicMs() - this.#lastAddMs < OVERDUE_MS + this.#waitMs) return []
     return this.#waiting.splice(this.#next + this.#prefetch())
+  }
+
+  get #waitMs(): number {
+    return this.handler.chunk?.waitMs ?? 0
   }
 
   /** How many jobs will start within PREFETCH_MS. Nothing is known before the first has ended, so nothing is held. */
   #prefetch(): number {
-    if (this.#msPerJob === undefined) return 0
+    if (this.#msPerJob === undefined || this.isLimited) return 0
     const sinceLastEnd = this.hasFreeSlot ? 0 : monotonicMs() - this.#lastEndMs
     const msPerJob = Math.max(this.#msPerJob, sinceLastEnd, 0.001)
     const fitting = Math.floor(PREFETCH_CHARACTERS / this.#payloadLength)
-    return Math.min(PREFETCH_LIMIT, fitting, Math.floor((this.concurrency * PREFETCH_MS) / msPerJob))
+    const calls = Math.floor((this.concurrency * PREFETCH_MS) / msPerJob)
+    return Math.min(PREFETCH_LIMIT, fitting, calls * this.#size)
   }
 }

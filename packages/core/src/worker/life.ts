@@ -11,16 +11,16 @@ import { JobStore } from '../store/job-store.ts'
 import { checkSchema } from '../store/migrator.ts'
 import { type ConnectionConfig, openClient, openPool } from '../store/pg-connection.ts'
 import { PgDatabase } from '../store/pg-database.ts'
+import { QueueStore } from '../store/queue-store.ts'
 import { WorkerStore } from '../store/worker-store.ts'
-import { jobCancelled, leaseLost, workerStopping } from './abort-reasons.ts'
-import type { Attempt } from './attempt.ts'
+import { leaseLost, workerStopping } from './abort-reasons.ts'
+import { ClaimCheck } from './claim-check.ts'
 import { Claimer } from './claimer.ts'
 import type { Handler } from './handler.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { PulseThread } from './pulse-thread.ts'
 import { Runner } from './runner.ts'
 import { ScheduleDeclaration } from './schedule-declaration.ts'
-import { claimOf } from './settlement.ts'
 import { Settler } from './settler.ts'
 import type { WorkerSettings } from './worker-options.ts'
 
@@ -69,9 +69,11 @@ export class WorkerLife {
   readonly #pulse: Database
   readonly #jobs: JobStore
   readonly #workers: WorkerStore
+  readonly #queueStore: QueueStore
   readonly #settler: Settler
   readonly #runner: Runner
   readonly #claimer: Claimer
+  readonly #claimCheck: ClaimCheck
   readonly #heartbeat: Heartbeat
   readonly #listener: Listener | undefined
   readonly #maintenance: Service | undefined
@@ -91,6 +93,7 @@ export class WorkerLife {
     this.#jobs = new JobStore(tables)
     this.#workers = new WorkerStore(tables)
     this.#schedules = new ScheduleDeclaration(tables, schedules, maxPayloadBytes)
+    this.#queueStore = new QueueStore(tables)
     const shared = { database: this.#control, store: this.#jobs, events, workerId }
     this.#settler = new Settler({
       ...shared,
@@ -99,6 +102,7 @@ export class WorkerLife {
     })
     this.#runner = new Runner({
       ...shared,
+      queues: this.#queueStore,
       handlers,
       concurrency: settings.concurrency,
       settler: this.#settler,
@@ -117,6 +121,12 @@ export class WorkerLife {
         if (!this.#heartbeat.announcedListening) this.#heartbeat.wake()
       },
     })
+    this.#claimCheck = new ClaimCheck({
+      ...shared,
+      database: this.#pulse,
+      runner: this.#runner,
+      isNotified: () => this.#listener?.isListening === true,
+    })
     this.#heartbeat = new Heartbeat({
       events,
       workerId,
@@ -124,7 +134,10 @@ export class WorkerLife {
       store: this.#workers,
       leaseMs,
       isListening: () => this.#wantsNotifications(),
-      onRenewed: () => this.#checkClaims(),
+      onRenewed: () => {
+        this.#claimer.wake()
+        this.#claimCheck.lookAtAll()
+      },
       onLost: () => this.#startAnew(),
       pulse: maxBlockedMs ? new PulseThread({ ...deps, workerId, leaseMs, maxBlockedMs }) : undefined,
     })
@@ -140,6 +153,7 @@ export class WorkerLife {
     try {
       await checkSchema(this.#control, this.#deps.tables)
       await this.#schedules.prepare()
+      await this.#declareLimits()
       await this.#register()
     } catch (error) {
       await this.#close()
@@ -160,7 +174,9 @@ export class WorkerLife {
     this.#runner.giveBack(this.#runner.drain())
     await this.#endRunning()
     if (!(await within(this.#settler.idle()))) this.#settler.abandon()
-    const parts = [this.#maintenance, this.#heartbeat, this.#listener].filter((part) => part !== undefined)
+    const parts = [this.#maintenance, this.#claimCheck, this.#heartbeat, this.#listener].filter(
+      (part) => part !== undefined,
+    )
     await within(Promise.all(parts.map((part) => part.stop())))
     // Jobs that are still in its name, because nothing could be written, are rescued when the lease has run out.
     await within(this.#workers.remove(this.#control, this.workerId))
@@ -179,7 +195,7 @@ export class WorkerLife {
   }
 
   get #parts(): Service[] {
-    return [this.#heartbeat, this.#listener, this.#claimer, this.#maintenance].filter(
+    return [this.#heartbeat, this.#listener, this.#claimer, this.#claimCheck, this.#maintenance].filter(
       (part) => part !== undefined,
     )
   }
@@ -219,14 +235,19 @@ export class WorkerLife {
         if (queue === undefined) this.#heartbeat.wake()
         else if (this.#runner.lanes.has(queue)) this.#claimer.wake()
       },
-      // A late notification may be about an earlier claim of the same job: what the table says counts.
-      onCancel: (jobId) => void this.#abortLost((attempt) => attempt.job.id === jobId),
+      onCancel: (jobId) => this.#claimCheck.look(jobId),
     })
   }
 
   #onSettled(): void {
     if (this.#runner.isolating) this.#runner.startAll()
     this.#claimer.wakeIfFull()
+  }
+
+  /** Before anything is claimed, so that a limit that comes with a version holds for all that this version claims. */
+  async #declareLimits(): Promise<void> {
+    for (const { queue } of this.#handlers)
+      if (queue.limits) await this.#queueStore.declareLimits(this.#control, queue.name, queue.limits)
   }
 
   async #register(): Promise<void> {
@@ -248,30 +269,6 @@ export class WorkerLife {
   /** A worker that finds work wherever it looks needs no notifications, and producers need not pay for them. */
   #wantsNotifications(): boolean {
     return this.#listener !== undefined && this.#listener.isListening && this.#claimer.busyMs < BUSY_MS
-  }
-
-  /** Notifications of cancellations can be missed: with every heartbeat the claims of longer attempts are looked at. */
-  async #checkClaims(): Promise<void> {
-    this.#claimer.wake()
-    await this.#abortLost((attempt) => attempt.runningMs > this.#settings.leaseMs / 3)
-  }
-
-  /** Aborts those of the picked attempts whose claims no longer stand. */
-  async #abortLost(picks: (attempt: Attempt) => boolean): Promise<void> {
-    const picked = [...this.#runner.running].filter((attempt) => !attempt.aborted && picks(attempt))
-    if (picked.length === 0) return
-    try {
-      const lost = await this.#jobs.findLost(this.#pulse, picked.map(claimOf))
-      const cancelledById = new Map(lost.map((claim) => [claim.id, claim.cancelled]))
-      for (const attempt of picked) {
-        const isCancelled = cancelledById.get(attempt.job.id)
-        // An attempt that ended while the question was under way has settled itself.
-        if (isCancelled === undefined || !this.#runner.running.has(attempt)) continue
-        attempt.abort(isCancelled ? jobCancelled() : leaseLost())
-      }
-    } catch (error) {
-      this.#deps.events.emit('error', { where: 'looking for lost claims', error })
-    }
   }
 
   /** Others have declared this worker lost, and its claims are void. */

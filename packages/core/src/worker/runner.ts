@@ -1,17 +1,23 @@
 import type { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { endingOf } from '../job/endings.ts'
 import type { ClaimedJob } from '../job/job.ts'
 import { type AttemptResult, decideTransition, released, type Transition } from '../job/transition.ts'
 import { jittered, monotonicMs } from '../runtime/clock.ts'
+import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
+import type { QueueStore } from '../store/queue-store.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
+import { ChunkAlarms } from './chunk-alarms.ts'
+import { type ChunkRunDeps, runChunk } from './chunk-run.ts'
 import { Forgiveness } from './forgiveness.ts'
-import type { Handler } from './handler.ts'
+import type { ChunkRunner, Handler } from './handler.ts'
 import { Lane } from './lane.ts'
 import { ProgressWriters } from './progress-writers.ts'
-import type { Settlement } from './settlement.ts'
+import { claimOf, type Settlement } from './settlement.ts'
 import type { Settler } from './settler.ts'
+import { Shares } from './shares.ts'
 import { runInTransaction } from './transactional.ts'
 
 /** What the runner needs from outside. */
@@ -23,6 +29,7 @@ export interface RunnerDeps {
   /** Where transactional handlers get their transactions; opened on first use. */
   readonly transactions: () => Database
   readonly store: JobStore
+  readonly queues: QueueStore
   readonly settler: Settler
   readonly events: Events
   /** The id that claims are made under now. */
@@ -48,16 +55,26 @@ export class Runner {
   readonly lanes: ReadonlyMap<string, Lane>
   readonly #deps: RunnerDeps
   readonly #running = new Set<Attempt>()
+  /** How many of the worker's slots are taken: by one attempt each, or by a chunk of them. */
+  #slots = 0
+  /** Undefined when there are slots for all lanes. */
+  readonly #shares: Shares | undefined
+  readonly #chunkAlarms: ChunkAlarms
   /** The one crash suspect in hand: it waits to be run alone, or is being run. */
   #suspect: { readonly job: ClaimedJob; readonly sinceMs: number; attempt?: Attempt } | undefined
   /** Before this time, by our own clock, no suspect is run. */
   #nextSuspectMs = 0
   readonly #turns: readonly Lane[]
-  #turn = 0
   #stopped = false
   #whenIdle: (() => void)[] = []
   readonly #forgiveness = new Forgiveness()
   readonly #attemptDeps: AttemptDeps
+  readonly #chunkDeps: ChunkRunDeps = {
+    begin: (handler, job) => this.#begin(handler, job),
+    process: (attempt, onEnded) => this.#process(attempt, onEnded),
+    onEnded: (attempt) => void this.#running.delete(attempt),
+    onError: (error) => this.#deps.events.emit('error', { where: 'ending a chunk', error }),
+  }
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps
@@ -70,6 +87,10 @@ export class Runner {
       deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency)]),
     )
     this.#turns = [...this.lanes.values()]
+    const startAll = (): void => this.startAll()
+    this.#chunkAlarms = new ChunkAlarms(this.#turns, startAll)
+    const isScarce = deps.concurrency < this.#turns.reduce((sum, lane) => sum + lane.concurrency, 0)
+    if (isScarce) this.#shares = new Shares(this.#turns, { onRoom: deps.onRoom, onDue: startAll })
   }
 
   /** The attempts that run now. */
@@ -110,15 +131,18 @@ export class Runner {
     for (const job of jobs) this.#deps.settler.add({ job, ...common })
   }
 
-  /** Starts whatever may start: from each lane in turn, so that none starves when the worker's own limit is reached. */
+  /** Starts whatever may start; when the worker's own limit is reached, each lane gets its share. */
   startAll(): void {
     if (this.#stopped || !this.#deps.mayStart()) return
     if (this.isolating) return this.#startSuspect()
-    let idle = 0
-    while (idle < this.#turns.length && this.#running.size < this.#deps.concurrency) {
-      const lane = this.#turns[this.#turn++ % this.#turns.length] as Lane
-      idle = this.#startNext(lane) ? 0 : idle + 1
-    }
+    if (this.#shares) this.#startShared(this.#shares)
+    else for (const lane of this.#turns) while (this.#startNext(lane));
+    this.#chunkAlarms.set()
+  }
+
+  /** Gives back what has not begun of a queue that is paused. */
+  pause(queue: string): void {
+    this.giveBack(this.lanes.get(queue)?.drain() ?? [])
   }
 
   /** Removes all unstarted jobs. */
@@ -138,6 +162,18 @@ export class Runner {
     ]
   }
 
+  /** The claims of those unstarted jobs that are among these. */
+  waitingAmong(ids: ReadonlySet<string>): Claim[] {
+    if (ids.size === 0) return []
+    const workerId = this.#deps.workerId()
+    return this.#turns.flatMap((lane) => lane.find(ids)).map((job) => claimOf({ job, workerId }))
+  }
+
+  /** Removes unstarted jobs whose claims are gone. */
+  forget(isLost: (job: ClaimedJob) => boolean): void {
+    for (const lane of this.#turns) lane.remove(isLost)
+  }
+
   /** Removes the unstarted jobs that will not start soon. */
   surplus(): ClaimedJob[] {
     return this.#turns.flatMap((lane) => lane.surplus())
@@ -150,7 +186,7 @@ export class Runner {
 
   /** Resolves when no handler runs. */
   idle(): Promise<void> {
-    if (this.#running.size === 0) return Promise.resolve()
+    if (this.#slots === 0) return Promise.resolve()
     return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
@@ -166,41 +202,78 @@ export class Runner {
     for (const attempt of this.#running) this.#settleEarly(attempt, { kind: 'interrupted' })
   }
 
+  #startShared(shares: Shares): void {
+    const { concurrency } = this.#deps
+    while (this.#slots < concurrency) {
+      const lane = shares.next(concurrency - this.#slots)
+      if (!lane || !this.#startNext(lane)) return
+    }
+  }
+
   #startNext(lane: Lane): boolean {
+    if (lane.handler.chunk) return this.#startChunk(lane, lane.handler.chunk)
     const job = lane.take()
     if (job) this.#start(lane, job)
     return job !== undefined
   }
 
   #start(lane: Lane, job: ClaimedJob): Attempt {
-    const attempt = new Attempt(job, lane.handler, this.#deps.workerId(), this.#attemptDeps)
-    this.#running.add(attempt)
-    if (this.#deps.events.wants('job.started')) this.#deps.events.emit('job.started', { job })
-    void this.#process(lane, attempt)
+    this.#takeSlot(lane)
+    const attempt = this.#begin(lane.handler, job)
+    void this.#process(attempt, () => this.#ended(lane, attempt))
     return attempt
   }
 
-  async #process(lane: Lane, attempt: Attempt): Promise<void> {
+  #startChunk(lane: Lane, runner: ChunkRunner): boolean {
+    const jobs = lane.takeChunk()
+    if (jobs.length === 0) return false
+    this.#takeSlot(lane)
+    const startedMs = monotonicMs()
+    void runChunk({ handler: lane.handler, runner, jobs }, this.#chunkDeps).then(() =>
+      this.#slotFreed(lane, monotonicMs() - startedMs),
+    )
+    return true
+  }
+
+  #takeSlot(lane: Lane): void {
+    this.#slots++
+    this.#shares?.began(lane)
+  }
+
+  #begin(handler: Handler, job: ClaimedJob): Attempt {
+    const attempt = new Attempt(job, handler, this.#deps.workerId(), this.#attemptDeps)
+    this.#running.add(attempt)
+    if (this.#deps.events.wants('job.started')) this.#deps.events.emit('job.started', { job })
+    return attempt
+  }
+
+  async #process(attempt: Attempt, onEnded: () => void): Promise<void> {
     try {
       if (attempt.handler.transactional) await this.#runTransactional(attempt)
-      else this.#settle(attempt, await attempt.run())
+      else this.#settle(attempt, await this.#heeded(attempt, await attempt.run()))
     } catch (error) {
       this.#broke(attempt, error)
     } finally {
-      this.#ended(lane, attempt)
+      onEnded()
     }
   }
 
   #ended(lane: Lane, attempt: Attempt): void {
-    const wasFull = this.#running.size >= this.#deps.concurrency
-    const wasIsolating = this.isolating
     this.#running.delete(attempt)
-    lane.release(attempt.runningMs)
-    if (this.#suspect?.attempt === attempt) this.#endSuspect(attempt)
+    this.#slotFreed(lane, attempt.runningMs, attempt)
+  }
+
+  #slotFreed(lane: Lane, tookMs: number, attempt?: Attempt): void {
+    const wasFull = this.#slots >= this.#deps.concurrency
+    const wasIsolating = this.isolating
+    this.#slots--
+    this.#shares?.ended(lane, tookMs)
+    lane.release(tookMs)
+    if (attempt && this.#suspect?.attempt === attempt) this.#endSuspect(attempt)
     if (wasFull || wasIsolating) this.startAll()
     else if (!this.#stopped && this.#deps.mayStart()) this.#startNext(lane)
     if (wasIsolating || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
-    if (this.#running.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+    if (this.#slots === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
   async #runTransactional(attempt: Attempt): Promise<void> {
@@ -213,7 +286,22 @@ export class Runner {
       settler.tell({ job, transition: result.transition, durationMs: attempt.runningMs })
     else if (result.kind === 'lost') events.emit('job.lost', { job })
     else if (result.kind === 'unknown') settler.resolve(this.#settlement(attempt, result.transition))
-    else this.#settle(attempt, result)
+    else this.#settle(attempt, await this.#heeded(attempt, result))
+  }
+
+  /** Holds the group back when the handler was told to slow down. If that cannot be written, the job alone waits. */
+  async #heeded(attempt: Attempt, result: AttemptResult): Promise<AttemptResult> {
+    const ending = result.kind === 'threw' ? endingOf(result.error) : undefined
+    if (ending?.kind !== 'rate-limit') return result
+    const { queue, group } = attempt.job
+    try {
+      const held = ending.scope === 'queue' ? null : group
+      await this.#deps.queues.holdBack(this.#deps.database, queue, held, ending.delayMs)
+      return result
+    } catch (error) {
+      this.#deps.events.emit('error', { where: `holding back queue ${queue}`, error })
+      return { kind: 'interrupted', delayMs: ending.delayMs }
+    }
   }
 
   #settle(attempt: Attempt, result: AttemptResult): void {
@@ -261,7 +349,7 @@ export class Runner {
   #startSuspect(): void {
     const suspect = this.#suspect
     if (!suspect || suspect.attempt) return
-    const isAlone = this.#running.size === 0 && this.#deps.settler.unsettled === 0
+    const isAlone = this.#slots === 0 && this.#deps.settler.unsettled === 0
     if (!isAlone && monotonicMs() - suspect.sinceMs < SUSPECT_WAIT_MS) return
     const lane = this.lanes.get(suspect.job.queue)
     if (!lane) return

@@ -126,7 +126,7 @@ export class Settler {
       case 'pending': {
         const { cause, delayMs = 0 } = transition
         if (delayMs > 0) this.#deps.onDelayed(delayMs)
-        if (cause === 'released') return this.#events.emit('job.released', { job })
+        if (cause !== 'snoozed') return this.#events.emit('job.released', { job })
         return this.#events.emit('job.snoozed', { job, durationMs, delayMs })
       }
     }

@@ -1,0 +1,296 @@
+import { epochMs, moveInto } from './columns.ts'
+import type { Tables } from './statement.ts'
+
+/** Of a queue with groups, so many jobs that are due are looked at to find the groups that have some; are there more, groups are stepped through. */
+const DUE_LOOKS = 256
+/** So many groups are looked at by one claim at the most. */
+const GROUP_LOOKS = 1_000
+/** While a limit leaves jobs behind, when to look again at the latest, in ms: whoever frees a slot looks at once. */
+const LOOK_AGAIN_MS = 500
+/** After a claim that looked at as many groups as it may, in vain, when the next ones are looked at, in ms. */
+const LOOK_ON_MS = 20
+/** How often it is tried, 1, 2, 3 … ms apart, to be the only one who claims from a queue. */
+const LOCK_TRIES = 8
+
+/** The columns of a claimed job, as the worker reads them. */
+export const claimedColumns = `id, queue_name, payload,
+          concat_ws(' ', priority, attempts, max_attempts, fence, crashes, ${epochMs('created_at')}, ${epochMs('scheduled_for')}, ${epochMs('started_at')}, group_key),
+          timeout_ms, backoff, metadata`
+
+/** What a claim writes of each job. */
+export const CLAIMED = {
+  status: `'processing'`,
+  attempts: 'attempts + 1',
+  fence: 'fence + 1',
+  locked_by: 'worker_id',
+  started_at: 'clock_timestamp()',
+} as const
+
+/**
+ * Which of the queues in `queues` must be claimed from with care: they are paused, held back or limited, or have jobs with
+ * groups. Scalar sub-selects, because an EXISTS beside an OR may be planned as a hash of the whole table.
+ */
+export const carefulQueues = (t: Tables): string => `
+SELECT DISTINCT want.queue_name
+FROM unnest(queues) AS want (queue_name)
+WHERE coalesce(
+  (SELECT true FROM ${t.queues} AS queue
+   WHERE queue.name = want.queue_name
+     AND num_nonnulls(queue.paused_at, queue.concurrency_limit, queue.rate_limit, queue.group_concurrency_limit, queue.group_rate_limit) > 0
+   LIMIT 1),
+  (SELECT true FROM ${t.waiting} AS job
+   WHERE job.queue_name = want.queue_name AND job.group_key IS NOT NULL
+   LIMIT 1),
+  (SELECT true FROM ${t.rates} AS rate
+   WHERE rate.queue_name = want.queue_name AND rate.group_key = '' AND rate.blocked_until > clock_timestamp()
+   LIMIT 1),
+  false)
+ORDER BY want.queue_name`
+
+/** The due jobs of one group (or, for '', of those without one) in their order, as many as there is room for: the same loose scan over priorities as in `claimText`. */
+const dueJobs = (t: Tables, when: string, group: string): string => `
+SELECT due.*
+FROM (
+  WITH RECURSIVE level (priority) AS (
+    ( SELECT job.priority FROM ${t.waiting} AS job
+      WHERE ${when} AND job.queue_name = wanted_queue AND ${group}
+      ORDER BY job.priority LIMIT 1 )
+    UNION ALL
+    SELECT ( SELECT job.priority FROM ${t.waiting} AS job
+             WHERE job.queue_name = wanted_queue AND ${group} AND job.priority > level.priority
+             ORDER BY job.priority LIMIT 1 )
+    FROM level WHERE level.priority IS NOT NULL
+  )
+  SELECT one.*
+  FROM level
+  CROSS JOIN LATERAL (
+    SELECT job.ctid AS tid, job.id, job.priority, job.scheduled_for, coalesce(job.cost, 1)::float8 AS cost
+    FROM ${t.waiting} AS job
+    WHERE job.queue_name = wanted_queue AND ${group} AND job.priority = level.priority AND job.scheduled_for <= instant
+    ORDER BY job.scheduled_for, job.id
+    LIMIT turn.room
+  ) AS one
+  WHERE level.priority IS NOT NULL
+  LIMIT turn.room
+) AS due`
+
+/** Steps from one group that has jobs to the next, in the order of their keys: one index probe for each. */
+const groupsWhere = (t: Tables, bounds: string, most: string): string => `
+WITH RECURSIVE turn (key, looks) AS (
+  ( SELECT job.group_key, 1 FROM ${t.waiting} AS job
+    WHERE job.queue_name = wanted_queue AND job.group_key IS NOT NULL AND job.group_key > ${bounds}
+    ORDER BY job.group_key LIMIT 1 )
+  UNION ALL
+  SELECT ( SELECT job.group_key FROM ${t.waiting} AS job
+           WHERE job.queue_name = wanted_queue AND job.group_key > turn.key
+           ORDER BY job.group_key LIMIT 1 ), turn.looks + 1
+  FROM turn WHERE turn.key IS NOT NULL AND turn.looks < ${most}
+)
+SELECT turn.key FROM turn WHERE turn.key IS NOT NULL`
+
+/**
+ * When a job may begin under a rate, as the generic cell rate algorithm has it (ITU-T I.371, Annex A, the virtual scheduling form;
+ * a token bucket with one number for state). `available` is when the next job of cost 1 may begin. With T = period / limit, what
+ * was saved up is worth `burst` jobs at the most; a job that costs more than that waits until all is saved, and is paid off after.
+ */
+const beginsAt = (available: string, before: string, burst: string, step: string): string =>
+  `${available} + (${before} + least(cost, ${burst}) - 1) * ${step} * interval '1 ms'`
+
+const savedUp = (available: string, burst: string, step: string): string =>
+  `greatest(${available}, instant - (${burst} - 1) * ${step} * interval '1 ms')`
+
+/**
+ * The body of `claim_limited`: claims from one queue under its limits, and in turns from its groups. Only one transaction at a time
+ * does this to a queue, and the lock comes before the first look: each statement in a function sees what was committed before
+ * it, so what runs is counted exactly. The slots that are taken are the rows of `jobs_processing` themselves: whatever ends a
+ * claim frees its slot, and nothing else does. Nobody who enqueues or settles takes the lock.
+ *
+ * Jobs are chosen by `(place in their group, turn of the group)`: each group gets one before any gets two. The turns go on after
+ * `last_group`, which the worker remembers; groups that come up empty cost a probe of an index.
+ *
+ * The last row has no id; its payload tells the worker how it went: `cursor`, where turns go on; `again_ms`, when to look again;
+ * `paused`; `limited`, that a limit kept jobs back.
+ */
+export const claimLimitedBody = (t: Tables): string => `
+#variable_conflict use_column
+DECLARE
+  instant    timestamptz;
+  rule       ${t.queues};
+  pace       ${t.rates};
+  free       integer := wanted_slots;
+  step       float8;
+  burst      float8;
+  group_step float8;
+  group_burst float8;
+  is_counted boolean;
+  is_more    boolean := false;
+  is_cut     boolean;
+  keys       text[];
+  due_seen   integer;
+  lookahead  integer;
+  tids       tid[];
+  ids        uuid[];
+  served     text[];
+  costs      float8[];
+  next_at    timestamptz;
+  note       jsonb := '{}';
+BEGIN
+  FOR try IN 1..${LOCK_TRIES} LOOP
+    EXIT WHEN pg_try_advisory_xact_lock(hashtextextended(jsonb_build_array('${t.channel}', wanted_queue)::text, 0));
+    IF try = ${LOCK_TRIES} THEN
+      RETURN QUERY SELECT NULL::uuid, wanted_queue, jsonb_build_object('again_ms', ${LOCK_TRIES}, 'cursor', last_group), NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
+      RETURN;
+    END IF;
+    PERFORM pg_sleep(try * 0.001);
+  END LOOP;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'the limits of queue % cannot be kept in a transaction that is %', wanted_queue, current_setting('transaction_isolation')
+      USING ERRCODE = '25001', HINT = 'Workers need READ COMMITTED: reset default_transaction_isolation for their role.';
+  END IF;
+  instant := clock_timestamp();
+  SELECT * INTO rule FROM ${t.queues} AS queue WHERE queue.name = wanted_queue;
+  SELECT * INTO pace FROM ${t.rates} AS rate WHERE rate.queue_name = wanted_queue AND rate.group_key = '';
+  IF rule.paused_at IS NOT NULL THEN
+    RETURN QUERY SELECT NULL::uuid, wanted_queue, '{"paused": true}'::jsonb, NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
+    RETURN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM ${t.workers} AS worker WHERE worker.id = worker_id AND worker.lost_at IS NULL) THEN
+    RETURN;
+  END IF;
+
+  is_counted := num_nonnulls(rule.concurrency_limit, rule.group_concurrency_limit) > 0;
+  IF rule.concurrency_limit IS NOT NULL THEN
+    free := least(free, rule.concurrency_limit - (
+      SELECT count(*) FROM (
+        SELECT FROM ${t.processing} AS job WHERE job.limited AND job.queue_name = wanted_queue LIMIT rule.concurrency_limit) AS running));
+  END IF;
+  IF free <= 0 OR pace.blocked_until > instant THEN
+    note := jsonb_build_object('limited', true, 'cursor', last_group, 'again_ms',
+      CASE WHEN pace.blocked_until > instant THEN date_part('epoch', pace.blocked_until - instant) * 1000 ELSE ${LOOK_AGAIN_MS} END);
+    RETURN QUERY SELECT NULL::uuid, wanted_queue, note, NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
+    RETURN;
+  END IF;
+  step := rule.rate_period_ms / rule.rate_limit;
+  burst := coalesce(rule.rate_burst, greatest(1, ceil(${SAVED_UP_MS} / step)));
+  group_step := rule.group_rate_period_ms / rule.group_rate_limit;
+  group_burst := coalesce(rule.group_rate_burst, greatest(1, ceil(${SAVED_UP_MS} / group_step)));
+
+  SELECT array_agg(DISTINCT due.group_key), count(*) INTO keys, due_seen
+  FROM (SELECT job.group_key FROM ${t.waiting} AS job
+        WHERE job.queue_name = wanted_queue AND job.group_key IS NOT NULL AND job.scheduled_for <= instant
+        ORDER BY job.scheduled_for
+        LIMIT ${DUE_LOOKS}) AS due;
+  IF due_seen = ${DUE_LOOKS} THEN
+    lookahead := least(${GROUP_LOOKS}, 2 * free + 64);
+    keys := ARRAY(${groupsWhere(t, `coalesce(last_group, '')`, 'lookahead')});
+    is_more := cardinality(keys) = lookahead;
+    IF NOT is_more AND last_group IS NOT NULL THEN
+      keys := keys || ARRAY(SELECT first.key FROM (${groupsWhere(t, `''`, 'lookahead - cardinality(keys)')}) AS first WHERE first.key <= last_group);
+      is_more := cardinality(keys) >= lookahead;
+    END IF;
+  END IF;
+  keys := array_append(keys, '');
+  -- Twice the share of each: what some leave of theirs goes to the others.
+  lookahead := least(free, greatest(1, ceil(2.0 * free / cardinality(keys))::integer));
+
+  WITH turn AS MATERIALIZED (
+    SELECT key.name, row_number() OVER (ORDER BY coalesce(key.name <= last_group, false), key.name) AS place,
+           ${savedUp('rate.available_at', 'group_burst', 'group_step')} AS available, rate.blocked_until,
+           CASE WHEN key.name = '' OR rule.group_concurrency_limit IS NULL THEN lookahead
+                ELSE least(lookahead, rule.group_concurrency_limit - (
+                  SELECT count(*) FROM (
+                    SELECT FROM ${t.processing} AS job
+                    WHERE job.limited AND job.queue_name = wanted_queue AND job.group_key = key.name
+                    LIMIT rule.group_concurrency_limit) AS running)) END::integer AS room
+    FROM (SELECT unnest(keys) COLLATE "C" AS name) AS key
+    LEFT JOIN LATERAL (
+      SELECT known.available_at, known.blocked_until FROM ${t.rates} AS known
+      WHERE known.queue_name = wanted_queue AND known.group_key = key.name AND key.name <> ''
+      LIMIT 1) AS rate ON true
+  ),
+  due AS MATERIALIZED (
+    SELECT turn.name, turn.place, turn.available, turn.blocked_until, job.*
+    FROM turn
+    CROSS JOIN LATERAL (
+      ${dueJobs(t, `turn.name <> ''`, 'job.group_key = turn.name')}
+      UNION ALL
+      ${dueJobs(t, `turn.name = ''`, 'job.group_key IS NULL')}
+    ) AS job
+    WHERE turn.room > 0
+  ),
+  ranked AS (
+    SELECT due.*, row_number() OVER by_group AS nth, sum(due.cost) OVER by_group - due.cost AS cost_before
+    FROM due WINDOW by_group AS (PARTITION BY due.place ORDER BY due.priority, due.scheduled_for, due.id ROWS UNBOUNDED PRECEDING)
+  ),
+  paced AS (
+    SELECT ranked.*, greatest(ranked.blocked_until,
+             CASE WHEN ranked.name <> '' AND group_step IS NOT NULL THEN ${beginsAt('available', 'cost_before', 'group_burst', 'group_step')} END) AS group_at
+    FROM ranked
+  ),
+  ordered AS (
+    SELECT paced.*, sum(paced.cost) OVER in_turn - paced.cost AS all_before
+    FROM paced WHERE coalesce(paced.group_at <= instant, true)
+    WINDOW in_turn AS (ORDER BY paced.nth, paced.place ROWS UNBOUNDED PRECEDING)
+  ),
+  chosen AS (
+    SELECT * FROM ordered
+    WHERE step IS NULL
+       OR ${beginsAt(savedUp('pace.available_at', 'burst', 'step'), 'all_before', 'burst', 'step')} <= instant
+    ORDER BY nth, place
+    LIMIT free
+  )
+  SELECT (SELECT array_agg(tid ORDER BY nth, place) FROM chosen), (SELECT array_agg(id ORDER BY nth, place) FROM chosen),
+         (SELECT array_agg(name ORDER BY nth, place) FROM chosen), (SELECT array_agg(cost ORDER BY nth, place) FROM chosen),
+         least((SELECT min(group_at) FROM paced WHERE group_at > instant),
+               (SELECT min(${beginsAt(savedUp('pace.available_at', 'burst', 'step'), 'all_before', 'burst', 'step')}) FROM ordered
+                WHERE step IS NOT NULL AND NOT EXISTS (SELECT FROM chosen WHERE chosen.id = ordered.id))),
+         EXISTS (SELECT FROM ranked WHERE nth = lookahead) OR (SELECT count(*) FROM ordered) > free
+  INTO tids, ids, served, costs, next_at, is_cut;
+
+  RETURN QUERY
+  WITH locked AS MATERIALIZED (
+    SELECT job.tid
+    FROM unnest(tids, ids) AS pick (tid, id)
+    CROSS JOIN LATERAL (
+      SELECT waiting.ctid AS tid FROM ${t.waiting} AS waiting
+      WHERE waiting.ctid = pick.tid AND waiting.id = pick.id
+      LIMIT 1
+      FOR UPDATE SKIP LOCKED) AS job
+  ),
+  removed AS (
+    DELETE FROM ${t.waiting} AS job
+    WHERE job.ctid = ANY (ARRAY(SELECT tid FROM locked))
+    RETURNING job.*
+  )
+  ${moveInto(t.processing, 'removed', { ...CLAIMED, started_at: 'instant', limited: 'is_counted' })}
+  RETURNING ${claimedColumns};
+
+  -- What was chosen is paid for, also the job that somebody else has changed at this moment.
+  IF step IS NOT NULL AND cardinality(ids) > 0 THEN
+    INSERT INTO ${t.rates} AS rate (queue_name, group_key, available_at)
+    VALUES (wanted_queue, '', ${savedUp('pace.available_at', 'burst', 'step')} + (SELECT sum(cost) FROM unnest(costs) AS cost) * step * interval '1 ms')
+    ON CONFLICT (queue_name, group_key) DO UPDATE SET available_at = excluded.available_at;
+  END IF;
+  IF group_step IS NOT NULL AND cardinality(ids) > 0 THEN
+    INSERT INTO ${t.rates} AS rate (queue_name, group_key, available_at)
+    SELECT wanted_queue, pick.name, instant - (group_burst - 1) * group_step * interval '1 ms' + sum(pick.cost) * group_step * interval '1 ms'
+    FROM unnest(served, costs) AS pick (name, cost) WHERE pick.name <> '' GROUP BY pick.name
+    ON CONFLICT (queue_name, group_key) DO UPDATE
+    SET available_at = greatest(rate.available_at - (instant - (group_burst - 1) * group_step * interval '1 ms'), interval '0') + excluded.available_at;
+  END IF;
+
+  IF coalesce(cardinality(ids), 0) < wanted_slots THEN
+    note := jsonb_build_object(
+      'limited', is_counted OR next_at IS NOT NULL,
+      'again_ms', CASE WHEN (is_more OR is_cut) AND cardinality(ids) > 0 AND cardinality(ids) < free THEN 0
+                       ELSE least(CASE WHEN is_more THEN ${LOOK_ON_MS} END, CASE WHEN is_counted THEN ${LOOK_AGAIN_MS} END,
+                                  greatest(1, date_part('epoch', next_at - instant) * 1000)) END);
+  END IF;
+  RETURN QUERY SELECT NULL::uuid, wanted_queue,
+    note || jsonb_build_object('cursor', CASE WHEN is_more AND coalesce(cardinality(ids), 0) < free THEN keys[cardinality(keys) - 1]
+                                              ELSE coalesce(served[cardinality(served)], last_group) END),
+    NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
+END`
+
+/** What a rate may save up when its burst is not given: as many jobs as it lets go in this time, in ms, and one at least. */
+const SAVED_UP_MS = 50

@@ -1,0 +1,111 @@
+import { until } from '@pgq/test-support'
+import { expect, test, vi } from 'vitest'
+import { defineQueue, handle, type Pgq, type Worker } from '../src/index.ts'
+import { freshQueue } from './support/fresh-queue.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
+const { pgq, sql, schema, pool } = await freshQueue()
+
+/** A worker that says which payloads it ran. */
+async function work(queue: string, on: Pgq = pgq): Promise<{ ran: unknown[]; worker: Worker }> {
+  const ran: unknown[] = []
+  const worker = on.createWorker([handle(defineQueue(queue), (job) => void ran.push(job.payload))])
+  await worker.start()
+  return { ran, worker }
+}
+
+test('a paused queue is not claimed from by workers that run already, nor by new ones, until it is resumed', async () => {
+  const queue = defineQueue('paused')
+  const other = defineQueue('other')
+  const first = await work(queue.name)
+  await pgq.enqueue(queue, 'before')
+  await until('the first job ran', () => first.ran.length === 1)
+  expect(await pgq.pause(queue, { reason: 'the bank is down' })).toBe(true)
+  expect(await pgq.pause(queue)).toBe(false)
+  await pgq.enqueueMany(queue, [1, 2, 3])
+  const second = await work(queue.name)
+  const others = await work(other.name)
+  await pgq.enqueue(other, 'not paused')
+  await until('another queue goes on', () => others.ran.length === 1)
+  expect([...first.ran, ...second.ran]).toEqual(['before'])
+  expect(
+    await sql(`SELECT name, paused_at IS NOT NULL AS paused, paused_reason FROM ${schema}.queues`),
+  ).toEqual([{ name: 'paused', paused: true, paused_reason: 'the bank is down' }])
+  expect(await pgq.resume(queue)).toBe(true)
+  await until('the others ran', () => first.ran.length + second.ran.length === 4)
+  expect(await pgq.resume(queue)).toBe(false)
+})
+
+test('idle workers are woken by a resume, from SQL as well', async () => {
+  const queue = defineQueue('woken')
+  const { ran, worker } = await work(queue.name)
+  await until('the worker listens', async () => {
+    const rows = await sql(`SELECT listening FROM ${schema}.workers WHERE id = $1`, [worker.id])
+    return rows[0]?.listening === true
+  })
+  await sql(`UPDATE ${schema}.queues SET paused_at = now() WHERE name = 'woken'`)
+  await sql(`SELECT ${schema}.pause('woken')`)
+  await pgq.enqueue(queue, 1)
+  await sql(`SELECT ${schema}.pause('woken')`)
+  const resumed = performance.now()
+  await sql(`UPDATE ${schema}.queues SET paused_at = NULL WHERE name = 'woken'`)
+  await until('it ran', () => ran.length === 1)
+  // A poll of a worker that is notified comes only after seconds.
+  expect(performance.now() - resumed).toBeLessThan(500)
+})
+
+test('once pause has resolved, nothing is claimed any more, whatever was under way', async () => {
+  const queue = defineQueue('busy')
+  await pgq.enqueueMany(queue, Array(20_000).fill(null))
+  await Promise.all([work(queue.name), work(queue.name)])
+  for (let round = 0; round < 5; round++) {
+    await until('it goes on', async () => (await claimed(queue.name)) > 0)
+    await pgq.pause(queue)
+    const [before] = await sql(`SELECT clock_timestamp() AS at`)
+    await until('nothing runs', async () => (await running(queue.name)) === 0)
+    const late = await sql(
+      `SELECT id FROM ${schema}.jobs WHERE queue_name = $1 AND started_at > $2 AND status <> 'pending'`,
+      [queue.name, before.at],
+    )
+    expect(late).toEqual([])
+    await pgq.resume(queue)
+  }
+})
+
+test('running jobs of a paused queue go on and are settled', async () => {
+  const queue = defineQueue<string>('long')
+  let finish = (): void => {}
+  const worker = pgq.createWorker([handle(queue, () => new Promise<void>((resolve) => (finish = resolve)))])
+  await worker.start()
+  const { id } = await pgq.enqueue(queue, 'x')
+  await until('it runs', async () => (await running('long')) === 1)
+  await pgq.pause(queue)
+  finish()
+  await until('it is completed', async () => (await pgq.get(id))?.status === 'completed')
+})
+
+test('an open transaction that pauses a queue holds up nobody', async () => {
+  const queue = defineQueue('undecided')
+  const { ran } = await work(queue.name)
+  const client = await pool.connect()
+  try {
+    await client.query('BEGIN')
+    await client.query(`SELECT ${schema}.pause('undecided')`)
+    await pgq.enqueue(queue, 1)
+    await until('it ran', () => ran.length === 1)
+  } finally {
+    await client.query('ROLLBACK')
+    client.release()
+  }
+})
+
+const claimed = async (queue: string): Promise<number> =>
+  Number(
+    (
+      await sql(`SELECT count(*) FROM ${schema}.jobs WHERE queue_name = $1 AND status <> 'pending'`, [queue])
+    )[0].count,
+  )
+const running = async (queue: string): Promise<number> =>
+  Number(
+    (await sql(`SELECT count(*) FROM ${schema}.jobs_processing WHERE queue_name = $1`, [queue]))[0].count,
+  )
