@@ -58,7 +58,7 @@ export function action<Options>(
 }
 
 /** What was typed is at fault for these, not the database. */
-const TYPED = ['INVALID_OPTION', 'INVALID_ID', 'INVALID_QUEUE', 'INVALID_SCHEDULE', 'UNKNOWN_SCHEDULE']
+const TYPED = ['INVALID_OPTION', 'INVALID_ID', 'INVALID_QUEUE', 'INVALID_SCHEDULE']
 
 /** Says what went wrong, and returns the exit code for it. Messages of the database hold no passwords. */
 export function complain(error: unknown, screen: Screen): ExitCode {
@@ -66,5 +66,6 @@ export function complain(error: unknown, screen: Screen): ExitCode {
   const message = error instanceof Error ? error.message || error.name : String(error)
   if (screen.json) process.stderr.write(`${printableJson({ error: { code, message } })}\n`)
   else process.stderr.write(`pgq: ${printable(message)}${isPgqError(error) ? ` (${code})` : ''}\n`)
+  if (code === 'UNKNOWN_SCHEDULE') return EXIT.no
   return code === 'USAGE' || TYPED.includes(code) ? EXIT.usage : EXIT.failed
 }
