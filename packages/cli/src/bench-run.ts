@@ -52,7 +52,10 @@ async function measureEnqueue(pgq: Pgq, screen: Screen, { jobs, signal }: BenchO
   for (let from = 0; from < jobs; from += BATCH) {
     signal.throwIfAborted()
     const size = Math.min(BATCH, jobs - from)
-    await pgq.enqueueMany(jobsQueue, Array.from({ length: size }, (_, n) => ({ n: from + n })))
+    await pgq.enqueueMany(
+      jobsQueue,
+      Array.from({ length: size }, (_, n) => ({ n: from + n })),
+    )
     line.done = from + size
   }
   line.end()
@@ -81,10 +84,16 @@ async function measureProcess(pgq: Pgq, screen: Screen, options: BenchOptions): 
 }
 
 /** One job at a time: how long the call takes, and how long until its handler begins. */
-async function measureSingles(pgq: Pgq, screen: Screen, { signal }: BenchOptions): Promise<{ single: Times; pickUp: Times }> {
+async function measureSingles(
+  pgq: Pgq,
+  screen: Screen,
+  { signal }: BenchOptions,
+): Promise<{ single: Times; pickUp: Times }> {
   const line = screen.progress('one by one', SINGLES)
   const begun = new Map<number, (at: number) => void>()
-  const worker = pgq.createWorker([handle(singlesQueue, ({ payload }) => begun.get(payload.n)?.(performance.now()))])
+  const worker = pgq.createWorker([
+    handle(singlesQueue, ({ payload }) => begun.get(payload.n)?.(performance.now())),
+  ])
   const calls: number[] = []
   const pickUps: number[] = []
   try {
@@ -115,6 +124,7 @@ const perSecond = (jobs: number, began: number): number => (jobs * 1_000) / (per
 
 function times(values: readonly number[]): Times {
   const sorted = values.toSorted((a, b) => a - b)
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
   return { p50: at(0.5), p99: at(0.99) }
 }

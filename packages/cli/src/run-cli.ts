@@ -46,7 +46,9 @@ function createProgram(outcome: Outcome): Command {
   const program = new Command('pgq')
     .description('Looks after a job queue in PostgreSQL.')
     .version(version())
-    .addOption(new Option('--database-url <url>', 'the database (default: $DATABASE_URL, or $PGHOST and the like)'))
+    .addOption(
+      new Option('--database-url <url>', 'the database (default: $DATABASE_URL, or $PGHOST and the like)'),
+    )
     .addOption(new Option('--schema <name>', 'the schema of the queue (default: $PGQ_SCHEMA, or "pgq")'))
     .option('--json', 'answer with JSON on stdout')
     .option('--no-color', 'no colours (also: NO_COLOR)')

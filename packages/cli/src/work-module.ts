@@ -22,13 +22,15 @@ export async function loadWork(file: string, pgq: Pgq): Promise<Work> {
   const exported = await importModule(path)
   // CommonJS has all of its exports as the default one.
   const main = exported['default']
-  const found: unknown = typeof main === 'function' ? await main(pgq) : isRecord(main) ? { ...exported, ...main } : exported
+  const found: unknown =
+    typeof main === 'function' ? await main(pgq) : isRecord(main) ? { ...exported, ...main } : exported
   if (!isRecord(found) || !isHandlers(found['handlers']))
     throw new UsageError(
       `${file} exports no handlers: it must export const handlers = [handle(queue, …)], or a default function that returns { handlers }`,
     )
   const { handlers, schedules, close } = found as unknown as Work
-  if (close !== undefined && typeof close !== 'function') throw new UsageError(`what ${file} exports as close is no function`)
+  if (close !== undefined && typeof close !== 'function')
+    throw new UsageError(`what ${file} exports as close is no function`)
   return { handlers, schedules, close }
 }
 
@@ -45,6 +47,9 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
 }
 
 const isHandlers = (value: unknown): value is readonly Handler[] =>
-  Array.isArray(value) && value.length > 0 && value.every((one: unknown) => isRecord(one) && isRecord(one['queue']))
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((one: unknown) => isRecord(one) && isRecord(one['queue']))
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null

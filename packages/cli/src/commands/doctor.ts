@@ -14,7 +14,9 @@ interface Options {
 export function addDoctor(program: Command, outcome: Outcome): void {
   program
     .command('doctor')
-    .description('look for what makes a queue slow or unsafe, and say what to do; exit code 3 when there is something')
+    .description(
+      'look for what makes a queue slow or unsafe, and say what to do; exit code 3 when there is something',
+    )
     .option('--long-transaction <duration>', 'from when on a transaction is a long one (default: 5m)')
     .action(action<Options>(outcome, run))
 }
@@ -50,7 +52,8 @@ function describe({ check, severity, message, fix }: Finding, widest: number, sc
 }
 
 function verdict(findings: readonly Finding[], isHealthy: boolean, { color }: Screen): string {
-  const has = (severity: Severity): number => findings.filter((finding) => finding.severity === severity).length
+  const has = (severity: Severity): number =>
+    findings.filter((finding) => finding.severity === severity).length
   if (isHealthy) return color.green('Healthy.')
   const parts = [
     ...(has('problem') > 0 ? [color.red(counted(has('problem'), 'problem'))] : []),

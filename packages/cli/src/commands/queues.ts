@@ -63,7 +63,8 @@ export function queueTable(queues: readonly QueueSummary[], screen: Screen): str
     title,
     align: 'right' as const,
     value: (queue: QueueSummary) => count(of(queue)),
-    style: (cell: string, queue: QueueSummary) => (of(queue) === 0 ? color.dim(cell) : (stress?.(cell) ?? cell)),
+    style: (cell: string, queue: QueueSummary) =>
+      of(queue) === 0 ? color.dim(cell) : (stress?.(cell) ?? cell),
   })
   return screen.table<QueueSummary>(
     [
@@ -73,9 +74,18 @@ export function queueTable(queues: readonly QueueSummary[], screen: Screen): str
       number('DELAYED', (queue) => queue.delayed),
       number('FAILED', (queue) => queue.failed, color.yellow),
       number('DEAD', (queue) => queue.dead, color.red),
-      { title: 'OLDEST DUE', align: 'right', value: ({ oldestDueMs }) => (oldestDueMs === null ? '-' : duration(oldestDueMs)) },
+      {
+        title: 'OLDEST DUE',
+        align: 'right',
+        value: ({ oldestDueMs }) => (oldestDueMs === null ? '-' : duration(oldestDueMs)),
+      },
       number('WORKERS', (queue) => queue.workers),
-      { title: 'STATE', value: stateOf, style: (cell) => (cell.trim() === 'active' ? color.dim(cell) : color.yellow(cell)), shrinks: true },
+      {
+        title: 'STATE',
+        value: stateOf,
+        style: (cell) => (cell.trim() === 'active' ? color.dim(cell) : color.yellow(cell)),
+        shrinks: true,
+      },
     ],
     queues,
   )

@@ -12,7 +12,9 @@ const TICKS = 10
 
 /** `pgq schedules`. */
 export function addSchedules(program: Command, outcome: Outcome): void {
-  const schedules = program.command('schedules').description('look at the schedules, run, pause and resume them')
+  const schedules = program
+    .command('schedules')
+    .description('look at the schedules, run, pause and resume them')
   schedules
     .command('list', { isDefault: true })
     .description('all schedules (the default)')
@@ -47,9 +49,13 @@ export function addSchedules(program: Command, outcome: Outcome): void {
     .action(action(outcome, remove))
 }
 
-async function list({ pgq, screen, options: { queue } }: Call<{ readonly queue?: string }>): Promise<ExitCode> {
+async function list({
+  pgq,
+  screen,
+  options: { queue },
+}: Call<{ readonly queue?: string }>): Promise<ExitCode> {
   const schedules: ScheduleRecord[] = []
-  for (let page = PAGE; page === PAGE; ) {
+  for (let page = PAGE; page === PAGE;) {
     const after = schedules.at(-1)?.name
     const found = await pgq.schedules.list({ limit: PAGE, ...(queue && { queue }), ...(after && { after }) })
     schedules.push(...found)
@@ -63,7 +69,9 @@ async function next({ pgq, screen, args, options }: Call<{ readonly count?: numb
   const [name = ''] = args
   const ticks = await pgq.schedules.next(name, options.count ?? TICKS)
   screen.answer({ name, ticks }, () =>
-    ticks.length === 0 ? 'None: it is over.' : ticks.map((tick) => `${moment(tick)}  ${screen.color.dim(fromNow(tick))}`).join('\n'),
+    ticks.length === 0
+      ? 'None: it is over.'
+      : ticks.map((tick) => `${moment(tick)}  ${screen.color.dim(fromNow(tick))}`).join('\n'),
   )
   return EXIT.done
 }
@@ -71,7 +79,9 @@ async function next({ pgq, screen, args, options }: Call<{ readonly count?: numb
 async function runNow({ pgq, screen, args: [name = ''] }: Call<unknown>): Promise<ExitCode> {
   const job = await pgq.schedules.runNow(name)
   screen.answer({ name, ...job }, () =>
-    job.deduplicated ? `nothing was enqueued: the job ${job.id} is there already` : `enqueued the job ${job.id}`,
+    job.deduplicated
+      ? `nothing was enqueued: the job ${job.id} is there already`
+      : `enqueued the job ${job.id}`,
   )
   return EXIT.done
 }
@@ -94,10 +104,14 @@ async function remove({ pgq, screen, args: [name = ''] }: Call<unknown>): Promis
     screen.answer({ name, removed: false }, () => `there is no schedule ${quoted(name)}`)
     return EXIT.no
   }
-  screen.note(`This removes 1 schedule: ${quoted(name)} of the queue ${quoted(found.queue)}, ${ruleText(found)}.`)
+  screen.note(
+    `This removes 1 schedule: ${quoted(name)} of the queue ${quoted(found.queue)}, ${ruleText(found)}.`,
+  )
   if (!(await screen.confirm('Remove it?'))) return EXIT.notConfirmed
   const removed = await pgq.schedules.remove(name)
-  screen.answer({ name, removed }, () => (removed ? `removed the schedule ${quoted(name)}` : 'it was gone already'))
+  screen.answer({ name, removed }, () =>
+    removed ? `removed the schedule ${quoted(name)}` : 'it was gone already',
+  )
   return EXIT.done
 }
 
@@ -118,7 +132,12 @@ function scheduleTable(schedules: readonly ScheduleRecord[], screen: Screen): st
       { title: 'WHEN', value: ruleText },
       { title: 'NEXT', value: ({ nextAt }) => (nextAt ? fromNow(nextAt) : '-') },
       { title: 'LAST', value: ({ lastAt }) => (lastAt ? fromNow(lastAt) : '-') },
-      { title: 'STATE', value: stateOf, style: (cell) => (cell.trim() === 'active' ? color.dim(cell) : color.yellow(cell)), shrinks: true },
+      {
+        title: 'STATE',
+        value: stateOf,
+        style: (cell) => (cell.trim() === 'active' ? color.dim(cell) : color.yellow(cell)),
+        shrinks: true,
+      },
     ],
     schedules,
   )

@@ -31,7 +31,10 @@ export function addStatus(program: Command, outcome: Outcome): void {
   program
     .command('status')
     .description('the queues and the workers at a glance')
-    .option('--watch [interval]', `again and again until Ctrl-C, every ${EVERY} or as often as you say, as in 500ms`)
+    .option(
+      '--watch [interval]',
+      `again and again until Ctrl-C, every ${EVERY} or as often as you say, as in 500ms`,
+    )
     .action(action<Options>(outcome, run))
 }
 
@@ -50,7 +53,11 @@ async function watch(pgq: Pgq, screen: Screen, interval: Duration): Promise<Exit
   try {
     while (!signal.aborted) {
       const status = await readStatus(pgq)
-      draw.show(status, () => `${render(status, screen)}\n\n${screen.color.dim(`every ${everyMs / 1_000} s, Ctrl-C ends it`)}`)
+      draw.show(
+        status,
+        () =>
+          `${render(status, screen)}\n\n${screen.color.dim(`every ${everyMs / 1_000} s, Ctrl-C ends it`)}`,
+      )
       await sleep(everyMs, undefined, { signal }).catch(() => {})
     }
     return EXIT.done

@@ -38,7 +38,11 @@ export function addWork(program: Command, outcome: Outcome): void {
     .description('run a worker with the handlers of a module, until it is told to stop')
     .option('--queue <queue>', 'only this one of its queues; may be given several times', list)
     .option('--name <name>', 'what others see of it (default: the host and the process id)')
-    .option('--concurrency <number>', 'how many handlers run at once over all queues (default: no limit)', wholeNumber)
+    .option(
+      '--concurrency <number>',
+      'how many handlers run at once over all queues (default: no limit)',
+      wholeNumber,
+    )
     .option('--poll-interval <duration>', 'the longest time between two looks at idle queues (default: 1s)')
     .option('--shutdown-timeout <duration>', 'how long to wait for running jobs at the end (default: 20s)')
     .option('--lease <duration>', 'without a sign of life for so long its jobs are taken back (default: 9s)')
@@ -54,7 +58,8 @@ async function run({ pgq, screen, args: [module = ''], options }: Call<Options>)
   try {
     const work = await loadWork(module, pgq)
     const handlers = work.handlers.filter(({ queue }) => options.queue?.includes(queue.name) ?? true)
-    if (handlers.length === 0) throw new UsageError(`none of the queues of ${module} is ${options.queue?.join(', ')}`)
+    if (handlers.length === 0)
+      throw new UsageError(`none of the queues of ${module} is ${options.queue?.join(', ')}`)
     logEvents(pgq.events, screen.json ? jsonLogger(options.verbose) : consoleLogger(screen, options.verbose))
     const worker = pgq.createWorker(handlers, {
       ...workerOptions(options),
@@ -62,7 +67,10 @@ async function run({ pgq, screen, args: [module = ''], options }: Call<Options>)
     })
     await worker.start()
     const queues = handlers.map(({ queue }) => queue.name)
-    if (!screen.json) screen.note(`Working on ${counted(queues.length, 'queue')}: ${printable(queues.join(', '))}. Ctrl-C stops it.`)
+    if (!screen.json)
+      screen.note(
+        `Working on ${counted(queues.length, 'queue')}: ${printable(queues.join(', '))}. Ctrl-C stops it.`,
+      )
     if (!signal.aborted) await once(signal, 'abort')
     await shutDown(pgq, screen, () => worker.stop(), work.close)
     return EXIT.done
@@ -71,7 +79,12 @@ async function run({ pgq, screen, args: [module = ''], options }: Call<Options>)
   }
 }
 
-async function shutDown(pgq: Pgq, screen: Screen, stop: () => Promise<void>, close: (() => unknown) | undefined): Promise<void> {
+async function shutDown(
+  pgq: Pgq,
+  screen: Screen,
+  stop: () => Promise<void>,
+  close: (() => unknown) | undefined,
+): Promise<void> {
   if (!screen.json) screen.note('Stopping: waiting for running jobs. Ctrl-C again ends it at once.')
   await stop()
   await close?.()

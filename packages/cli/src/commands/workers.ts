@@ -37,8 +37,16 @@ export function workerTable(workers: readonly WorkerReport[], screen: Screen): s
       },
       { title: 'UP', align: 'right', value: ({ startedAt }) => since(startedAt) },
       { title: 'SEEN', align: 'right', value: ({ heartbeatAt }) => `${since(heartbeatAt)} ago` },
-      { title: 'RUNNING', align: 'right', value: ({ running }) => count(running.reduce((sum, { jobs }) => sum + jobs, 0)) },
-      { title: 'AT ONCE', align: 'right', value: ({ concurrency }) => (concurrency >= NO_LIMIT ? '-' : count(concurrency)) },
+      {
+        title: 'RUNNING',
+        align: 'right',
+        value: ({ running }) => count(running.reduce((sum, { jobs }) => sum + jobs, 0)),
+      },
+      {
+        title: 'AT ONCE',
+        align: 'right',
+        value: ({ concurrency }) => (concurrency >= NO_LIMIT ? '-' : count(concurrency)),
+      },
       { title: 'QUEUES', value: ({ queues }) => queues.join(', '), shrinks: true },
       { title: 'ID', value: ({ id }) => id, style: color.dim },
     ],

@@ -26,9 +26,17 @@ export function table<Row>(
   const cells = rows.map((row) => columns.map((column) => printable(column.value(row))))
   const widths = fit(columns, cells, width)
   const line = (texts: readonly string[], paint: (text: string, index: number) => string): string =>
-    texts.map((text, index) => paint(pad(cut(text, widths[index] ?? 0), widths[index] ?? 0, columns[index]?.align), index)).join(GAP).trimEnd()
+    texts
+      .map((text, index) =>
+        paint(pad(cut(text, widths[index] ?? 0), widths[index] ?? 0, columns[index]?.align), index),
+      )
+      .join(GAP)
+      .trimEnd()
   return [
-    line(columns.map((column) => column.title), title),
+    line(
+      columns.map((column) => column.title),
+      title,
+    ),
     ...cells.map((texts, at) =>
       line(texts, (text, index) => {
         const style = columns[index]?.style
@@ -38,7 +46,11 @@ export function table<Row>(
   ].join('\n')
 }
 
-function fit<Row>(columns: readonly Column<Row>[], cells: readonly (readonly string[])[], width: number): number[] {
+function fit<Row>(
+  columns: readonly Column<Row>[],
+  cells: readonly (readonly string[])[],
+  width: number,
+): number[] {
   const widths = columns.map(({ title }, index) =>
     cells.reduce((most, texts) => Math.max(most, stringWidth(texts[index] ?? '')), title.length),
   )

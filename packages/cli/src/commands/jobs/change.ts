@@ -60,7 +60,10 @@ interface Options extends FilterOptions {
 export function addChanges(jobs: Command, outcome: Outcome): void {
   for (const change of CHANGES) {
     const command = addFilter(
-      jobs.command(change.name).argument('[ids...]', 'the jobs; or say by options which are meant').description(change.description),
+      jobs
+        .command(change.name)
+        .argument('[ids...]', 'the jobs; or say by options which are meant')
+        .description(change.description),
     )
     if (change.name === 'redrive') command.option('--all', 'every dead job')
     if (change.name === 'cancel') command.option('--reason <text>', 'why: it becomes the error of the jobs')
@@ -83,7 +86,9 @@ async function run(change: Change, { pgq, screen, args, options }: Call<Options>
     return isByIds && matching === 0 ? EXIT.no : EXIT.done
   }
   if (!screen.json) screen.note(preview(change, counts, screen))
-  const mayAct = (isByIds && !change.isFinal) || (await screen.confirm(`${capital(change.name)} ${matching === 1 ? 'it' : 'them'}?`))
+  const mayAct =
+    (isByIds && !change.isFinal) ||
+    (await screen.confirm(`${capital(change.name)} ${matching === 1 ? 'it' : 'them'}?`))
   if (!mayAct) {
     screen.note('Nothing was changed.')
     return EXIT.notConfirmed
@@ -99,7 +104,8 @@ function targetOf(change: Change, ids: readonly string[], options: Options): Job
   const filter = filterOf(options)
   const isFiltered = Object.keys(filter).length > 0
   if (ids.length > 0) {
-    if (isFiltered || options.all) throw new UsageError('give ids or options that say which jobs are meant, not both')
+    if (isFiltered || options.all)
+      throw new UsageError('give ids or options that say which jobs are meant, not both')
     return [...new Set(ids)]
   }
   if (!isFiltered && !options.all)
@@ -130,7 +136,11 @@ function preview(change: Change, counts: readonly JobCount[], screen: Screen): s
   const rows = screen.table<JobCount>(
     [
       { title: 'QUEUE', value: ({ queue }) => queue, shrinks: true },
-      { title: 'STATUS', value: ({ status }) => status, style: (cell, { status }) => statusColour(status, screen)(cell) },
+      {
+        title: 'STATUS',
+        value: ({ status }) => status,
+        style: (cell, { status }) => statusColour(status, screen)(cell),
+      },
       { title: 'JOBS', align: 'right', value: ({ jobs }) => count(jobs) },
     ],
     counts,
@@ -140,7 +150,8 @@ function preview(change: Change, counts: readonly JobCount[], screen: Screen): s
 
 function result(change: Change, matching: number, changed: number, isInterrupted: boolean): string {
   const what = `${counted(changed, 'job')} ${changed === 1 ? 'was' : 'were'} ${change.past}`
-  if (isInterrupted) return `interrupted: ${what} before, of ${count(matching)}; a batch that was under way may come on top`
+  if (isInterrupted)
+    return `interrupted: ${what} before, of ${count(matching)}; a batch that was under way may come on top`
   return changed >= matching ? what : `${what}, of ${count(matching)}: the others have moved on meanwhile`
 }
 

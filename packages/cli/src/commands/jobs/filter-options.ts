@@ -61,5 +61,7 @@ function instant(text: string): Date {
   if (amount !== undefined) return new Date(Date.now() - Number(amount) * (UNITS[unit] ?? 0))
   const date = new Date(text)
   if (/^\d{4}-/.test(text) && !Number.isNaN(date.getTime())) return date
-  throw new InvalidArgumentError('It must be a date such as 2026-11-20 or 2026-11-20T12:00Z, or a time such as 30s, 90m, 6h, 2d.')
+  throw new InvalidArgumentError(
+    'It must be a date such as 2026-11-20 or 2026-11-20T12:00Z, or a time such as 30s, 90m, 6h, 2d.',
+  )
 }

@@ -7,6 +7,8 @@ import { addShow } from './show.ts'
 
 /** `pgq jobs`. */
 export function addJobs(program: Command, outcome: Outcome): void {
-  const jobs = program.command('jobs').description('look at jobs and change them, one by one or all that match')
+  const jobs = program
+    .command('jobs')
+    .description('look at jobs and change them, one by one or all that match')
   for (const add of [addList, addShow, addExplain, addChanges]) add(jobs, outcome)
 }

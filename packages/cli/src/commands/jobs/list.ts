@@ -32,7 +32,8 @@ async function run({ pgq, screen, options }: Call<Options>): Promise<ExitCode> {
   screen.answer({ jobs: page.jobs, cursor: page.cursor ?? null }, () =>
     page.jobs.length === 0 ? 'No jobs match.' : jobTable(page.jobs, screen),
   )
-  if (page.cursor !== undefined && !screen.json) screen.note(screen.color.dim(`There are more: --cursor ${page.cursor}`))
+  if (page.cursor !== undefined && !screen.json)
+    screen.note(screen.color.dim(`There are more: --cursor ${page.cursor}`))
   return EXIT.done
 }
 

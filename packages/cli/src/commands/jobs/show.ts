@@ -48,7 +48,9 @@ function render(job: JobRecord, screen: Screen): string {
     ['error', job.error && color.red(printable(job.error))],
   ]
   const widest = Math.max(...facts.map(([name]) => name.length))
-  const lines = facts.flatMap(([name, value]) => (value === null || value === '' ? [] : [`${color.dim(name.padEnd(widest))}  ${value}`]))
+  const lines = facts.flatMap(([name, value]) =>
+    value === null || value === '' ? [] : [`${color.dim(name.padEnd(widest))}  ${value}`],
+  )
   return [lines.join('\n'), ...values(job, screen), ...attempts(job.errors, screen)].join('\n\n')
 }
 
@@ -67,4 +69,3 @@ function attempts(errors: readonly Partial<AttemptError>[], { color }: Screen): 
     return `${title}\n${color.red(printableLines(String(stack ?? `${String(name)}: ${String(message)}`)))}`
   })
 }
-
