@@ -16,13 +16,12 @@ export function consoleLogger(screen: Screen, verbose = false): Logger {
 }
 
 /** The same as JSON on stdout, a line each: `{ time, level, message }`. */
-export function jsonLogger(verbose = false): Logger {
-  const line = (level: string, message: string): void =>
-    void process.stdout.write(`${printableJson({ time: new Date().toISOString(), level, message })}\n`)
-  return {
-    debug: (message) => (verbose ? line('debug', message) : undefined),
-    info: (message) => line('info', message),
-    warn: (message) => line('warn', message),
-    error: (message) => line('error', message),
-  }
-}
+export const jsonLogger = (verbose = false): Logger => ({
+  debug: (message) => (verbose ? jsonLine('debug', message) : undefined),
+  info: (message) => jsonLine('info', message),
+  warn: (message) => jsonLine('warn', message),
+  error: (message) => jsonLine('error', message),
+})
+
+const jsonLine = (level: string, message: string): void =>
+  void process.stdout.write(`${printableJson({ time: new Date().toISOString(), level, message })}\n`)

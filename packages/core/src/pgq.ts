@@ -14,29 +14,20 @@ import { Events } from './events.ts'
 import type { JobRecord } from './job/job.ts'
 import type { QueueLimits } from './job/limits.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
-import { Historian } from './maintenance/historian.ts'
-import { Leader } from './maintenance/leader.ts'
-import { ModestDatabase } from './maintenance/modest-database.ts'
-import { Rescuer } from './maintenance/rescuer.ts'
-import { Scheduler } from './maintenance/scheduler.ts'
-import type { Service } from './runtime/service.ts'
+import { makeDays } from './maintenance/make-days.ts'
+import { createMaintenance } from './maintenance/create-maintenance.ts'
 import { type Tables, tablesIn } from './sql/statement.ts'
 import type { Database } from './store/database.ts'
-import { AnswerStore } from './store/answer-store.ts'
 import { guardTransaction } from './store/guarded-transaction.ts'
-import { HistoryStore } from './store/history-store.ts'
 import type { WorkerReport } from './store/fleet-reader.ts'
 import type { Backlog, JobCount } from './store/job-reader.ts'
 import type { QueueSummary } from './store/queue-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import { openPool } from './store/pg-connection.ts'
 import { PgDatabase } from './store/pg-database.ts'
-import { ScheduleStore } from './store/schedule-store.ts'
 import type { Transaction } from './store/queryable.ts'
-import { QueueStore } from './store/queue-store.ts'
-import { WorkerStore } from './store/worker-store.ts'
 import type { Handler } from './worker/handler.ts'
-import type { MaintenanceDeps, WorkerDeps } from './worker/life.ts'
+import type { WorkerDeps } from './worker/life.ts'
 import { Worker } from './worker/worker.ts'
 import type { WorkerOptions } from './worker/worker-options.ts'
 
@@ -105,7 +96,7 @@ export class Pgq {
   migrate(): Promise<MigrationReport> {
     return this.#call(async () => {
       const report = await migrate(this.#database, this.#tables)
-      await this.#makeDays()
+      await makeDays({ database: this.#database, tables: this.#tables, events: this.events })
       return report
     })
   }
@@ -316,7 +307,13 @@ export class Pgq {
       events: this.events,
       maxPayloadBytes: this.#settings.maxPayloadBytes,
       isClosed: () => this.#closing !== undefined,
-      createMaintenance: (needs) => this.#createMaintenance(needs),
+      createMaintenance: (needs) =>
+        createMaintenance({
+          ...needs,
+          tables: this.#tables,
+          events: this.events,
+          retention: this.#settings.retention,
+        }),
     }
     const worker = new Worker(deps, handlers, options)
     this.#workers.add(worker)
@@ -345,34 +342,6 @@ export class Pgq {
     const call = work().finally(() => this.#calls.delete(call))
     this.#calls.add(call)
     return call
-  }
-
-  /** Without its partition a day falls into the default one, so this may fail: for a role that may not, behind a long lock. */
-  async #makeDays(): Promise<void> {
-    try {
-      await new HistoryStore(this.#tables).makeDays(this.#database)
-    } catch (error) {
-      this.events.emit('error', { where: 'making the partitions of the days to come', error })
-    }
-  }
-
-  #createMaintenance({ database, workerId, leaseMs, reachableMs }: MaintenanceDeps): Service {
-    const { events } = this
-    const store = new WorkerStore(this.#tables)
-    const modest = new ModestDatabase(database, Math.min(1_000, leaseMs / 10))
-    const rescuer = new Rescuer({ database: modest, store, events, leaseMs, reachableMs })
-    const historian = new Historian({
-      database: modest,
-      events,
-      store: new HistoryStore(this.#tables),
-      answers: new AnswerStore(this.#tables),
-      queues: new QueueStore(this.#tables),
-      retention: this.#settings.retention,
-    })
-    const schedules = new ScheduleStore(this.#tables)
-    const scheduler = new Scheduler({ database: modest, events, store: schedules, lookMs: leaseMs / 6 })
-    const tasks = [rescuer, historian, scheduler]
-    return new Leader({ database, store, events, workerId, termMs: leaseMs / 2, tasks })
   }
 }
 

@@ -83,7 +83,10 @@ test('a rate holds over several processes', async () => {
   await pgq.setLimits(queue, { rate: { limit: 50, per: '1s', burst: 3 } })
   const queues = [{ name: queue.name, concurrency: 8 }]
   await Promise.all([1, 2, 3].map(() => startWorkerProcess({ url: databaseUrl, schema, queues })))
-  await pgq.enqueueMany(queue, Array(100).fill({}))
+  await pgq.enqueueMany(
+    queue,
+    Array.from({ length: 100 }, () => ({})),
+  )
   const done = `SELECT count(*)::int AS n FROM ${schema}.jobs_completed WHERE queue_name = 'paced'`
   await until('all are done', async () => (await sql(done))[0].n === 100, 30_000)
   const [worst] = await sql(`

@@ -70,7 +70,7 @@ describe('groups', () => {
     ])
     expect((await pgq.get(b.id))?.group).toBe('beta gmbh')
     const { claimed } = await claim('named', 10)
-    expect(claimed.map((job) => job.group).toSorted()).toEqual(['acme', 'beta gmbh', 'from sql', null])
+    expect(claimed.map((job) => job.group).toSorted(byName)).toEqual(['acme', 'beta gmbh', 'from sql', null])
     await jobs.settleWaiting(
       session,
       claimed.map(({ id, fence }) => ({
@@ -170,7 +170,7 @@ describe('concurrency', () => {
     const order: unknown[] = []
     for (let i = 0; i < 3; i++) {
       const { claimed, groups } = await claim('per tenant', 10)
-      expect(groups.toSorted()).toEqual(['a', 'b'])
+      expect(groups.toSorted(byName)).toEqual(['a', 'b'])
       order.push(...claimed.map((job) => job.payload))
       expect((await claim('per tenant', 10)).claimed).toEqual([])
       await settle(claimed)
@@ -198,22 +198,18 @@ describe('concurrency', () => {
       ...byTenant,
       limits: { concurrency: 7, perGroup: { rate: { limit: 3, per: '1m' } } },
     })
-    const limits = () =>
-      sql(
-        `SELECT concurrency_limit AS c, group_rate_limit AS r, group_rate_period_ms AS p FROM ${schema}.queues WHERE name = 'declared'`,
-      )
     const worker = await start(declared, () => {})
-    expect(await limits()).toEqual([{ c: 7, r: 3, p: 60_000 }])
+    expect(await limitsOfDeclared()).toEqual([{ c: 7, r: 3, p: 60_000 }])
     await pgq.setLimits(declared, { concurrency: 2 })
     await worker.stop()
     await worker.start()
-    expect(await limits()).toEqual([{ c: 2, r: null, p: null }])
+    expect(await limitsOfDeclared()).toEqual([{ c: 2, r: null, p: null }])
     await start(defineQueue('declared', { ...byTenant, limits: { concurrency: 8 } }), () => {})
-    expect(await limits()).toEqual([{ c: 8, r: null, p: null }])
+    expect(await limitsOfDeclared()).toEqual([{ c: 8, r: null, p: null }])
     await start(defineQueue('declared', byTenant), () => {})
-    expect(await limits()).toEqual([{ c: 8, r: null, p: null }])
+    expect(await limitsOfDeclared()).toEqual([{ c: 8, r: null, p: null }])
     await start(defineQueue('declared', { ...byTenant, limits: {} }), () => {})
-    expect(await limits()).toEqual([{ c: null, r: null, p: null }])
+    expect(await limitsOfDeclared()).toEqual([{ c: null, r: null, p: null }])
   })
 
   test('a worker at a limit claims again as soon as it has settled', async () => {
@@ -250,7 +246,7 @@ describe('rates', () => {
     await pgq.setLimits(queue, { perGroup: { rate: { limit: 1, per: '1h', burst: 2 } } })
     for (const tenant of ['a', 'b', null]) await pgq.enqueueMany(queue, of(tenant, 4))
     const { groups, note } = await claim('paced groups', 20)
-    expect(groups.toSorted()).toEqual(['a', 'a', 'b', 'b', null, null, null, null].toSorted())
+    expect(groups.toSorted(byName)).toEqual(['a', 'a', 'b', 'b', null, null, null, null].toSorted(byName))
     expect(note?.againMs).toBeGreaterThan(3_590_000)
     expect((await claim('paced groups', 20)).groups).toEqual([])
   })
@@ -330,6 +326,13 @@ describe('a handler that was turned away', () => {
     expect(new RateLimitJob(options).message).toBe(`rate limited for ${ms} ms`)
   })
 })
+
+const limitsOfDeclared = (): Promise<unknown[]> =>
+  sql(
+    `SELECT concurrency_limit AS c, group_rate_limit AS r, group_rate_period_ms AS p FROM ${schema}.queues WHERE name = 'declared'`,
+  )
+
+const byName = (a: string | null, b: string | null): number => (a ?? 'zz').localeCompare(b ?? 'zz')
 
 const startsOf = async (queue: string): Promise<number[]> =>
   (

@@ -10,6 +10,8 @@ import { collect, work } from './support/work.ts'
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const LEASE_MS = 1_000
+/** How long an outage lasts: ten leases, the shortest that there are. */
+const OUTAGE_MS = 10 * LEASE_MS
 const queue = defineQueue('long')
 
 /** Runs 20 long jobs in two workers, through an outage, and lets them end well after it. */
@@ -52,7 +54,7 @@ async function throughStall(): Promise<void> {
   const resumed = collect(pgq, 'worker.resumed')
   const { starts, ids } = await liveThrough(pgq, async () => {
     proxy.stall()
-    await sleep(3 * LEASE_MS)
+    await sleep(OUTAGE_MS)
     proxy.resume()
     await until('both workers have resumed', () => resumed.length === 2)
   })
@@ -131,7 +133,7 @@ async function throughCrash(): Promise<void> {
     await sleep(700)
     await postgres.kill()
     goOn.open() // ends while there is no database to tell
-    await sleep(3 * LEASE_MS)
+    await sleep(OUTAGE_MS)
     await postgres.restart('fast')
     await until('the brief one is settled', () => briefDone.some(({ job }) => job.id === id))
   })
@@ -142,7 +144,7 @@ async function throughCrash(): Promise<void> {
   }
 }
 
-test('an outage of the database of several leases, by a stall or a crash, runs no job twice and loses no outcome', async () => {
+test('an outage of the database of ten leases, by a stall or a crash, runs no job twice and loses no outcome', async () => {
   await expect(Promise.all([throughStall(), throughUnequalStall(), throughCrash()])).resolves.toBeDefined()
 })
 

@@ -74,14 +74,15 @@ test('once pause has resolved, nothing is claimed any more, whatever was under w
 
 test('running jobs of a paused queue go on and are settled', async () => {
   const queue = defineQueue<string>('long')
-  let finish = (): void => {}
+  let finish: (() => void) | undefined
   const worker = pgq.createWorker([handle(queue, () => new Promise<void>((resolve) => (finish = resolve)))])
   await worker.start()
   const { id } = await pgq.enqueue(queue, 'x')
   await until('it runs', async () => (await running('long')) === 1)
   await pgq.pause(queue)
-  finish()
-  await until('it is completed', async () => (await pgq.get(id))?.status === 'completed')
+  finish?.()
+  await until('it has ended', async () => (await running('long')) === 0)
+  expect(await pgq.get(id)).toMatchObject({ status: 'completed', attempts: 1 })
 })
 
 test('an open transaction that pauses a queue holds up nobody', async () => {
@@ -93,6 +94,7 @@ test('an open transaction that pauses a queue holds up nobody', async () => {
     await client.query(`SELECT ${schema}.pause('undecided')`)
     await pgq.enqueue(queue, 1)
     await until('it ran', () => ran.length === 1)
+    expect(ran).toEqual([1])
   } finally {
     await client.query('ROLLBACK')
     client.release()

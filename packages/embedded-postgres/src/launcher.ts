@@ -67,7 +67,7 @@ function defaultSettings(durable: boolean): Record<string, string> {
 }
 
 /** Between finding a port free and listening on it somebody else can take it. */
-async function startOnFreePort(
+export async function startOnFreePort(
   parts: Omit<PostgresParts, 'server'>,
   server: Omit<PostgresParts['server'], 'port'>,
 ): Promise<Postgres> {

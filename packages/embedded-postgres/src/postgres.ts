@@ -44,15 +44,24 @@ export class Postgres {
     return postgres
   }
 
+  /** What it is made of, for making another one like it. */
+  get parts(): PostgresParts {
+    return this.#parts
+  }
+
   /** The process id of the postmaster; a restart changes it. `undefined` while the server is down. */
   get pid(): number | undefined {
     return this.#server?.pid
   }
 
-  /** Ends the server and starts it again on the same port and data. After `kill()` it only starts it. */
-  async restart(mode: RestartMode): Promise<void> {
+  /**
+   * Ends the server and starts it again on the same port and data. After `kill()` it only starts it. What `meanwhile` does
+   * is done while it is down.
+   */
+  async restart(mode: RestartMode, meanwhile: () => void = () => {}): Promise<void> {
     if (this.#stopped) throw new Error('This PostgreSQL was stopped, and its data is gone')
     await this.#end(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
+    meanwhile()
     await this.#start()
   }
 

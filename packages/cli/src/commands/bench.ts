@@ -61,9 +61,6 @@ function upTo(most: number): (text: string) => number {
 }
 
 function render({ enqueue, process, single, pickUp }: BenchResult, screen: Screen): string {
-  const rate = (perSecond: number): string => `${count(Math.round(perSecond))} jobs/s`
-  const times = ({ p50, p99 }: { p50: number; p99: number }): string =>
-    `${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`
   const rows: [string, string, string][] = [
     ['enqueueMany', rate(enqueue), '1,000 jobs a call'],
     ['process', rate(process), 'handlers that do nothing, history kept'],
@@ -79,3 +76,7 @@ function render({ enqueue, process, single, pickUp }: BenchResult, screen: Scree
     rows,
   )
 }
+
+const rate = (perSecond: number): string => `${count(Math.round(perSecond))} jobs/s`
+const times = ({ p50, p99 }: { p50: number; p99: number }): string =>
+  `${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`

@@ -26,7 +26,6 @@ const NO_LIMIT = 100_000
 export function workerTable(workers: readonly WorkerReport[], screen: Screen): string {
   if (workers.length === 0) return 'No workers.'
   const { color } = screen
-  const since = (date: Date): string => duration(Math.max(0, Date.now() - date.getTime()))
   return screen.table<WorkerReport>(
     [
       { title: 'WORKER', value: ({ name }) => name, shrinks: true },
@@ -53,3 +52,5 @@ export function workerTable(workers: readonly WorkerReport[], screen: Screen): s
     workers,
   )
 }
+
+const since = (date: Date): string => duration(Math.max(0, Date.now() - date.getTime()))

@@ -2,6 +2,7 @@
  * What a terminal acts upon rather than shows, and what turns text around: names and payloads come from anywhere, and must not
  * move the cursor, colour what follows, or pretend to be something else.
  */
+// oxlint-disable-next-line no-control-regex -- these are what it is about
 const ACTED_UPON = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 /** The same without those that JSON escapes by itself, and the line ends and blanks that structure it. */
 const IN_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g

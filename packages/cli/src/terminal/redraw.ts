@@ -20,7 +20,6 @@ export function redrawing(screen: Screen): Redrawing {
   let last = ''
   process.stdout.write(OTHER_SCREEN)
   // Whatever ends the process, the terminal is left as it was.
-  const restore = (): void => void process.stdout.write(BACK)
   process.once('exit', restore)
   return {
     show: (_, text) => {
@@ -35,3 +34,5 @@ export function redrawing(screen: Screen): Redrawing {
     },
   }
 }
+
+const restore = (): void => void process.stdout.write(BACK)

@@ -2,14 +2,15 @@ import type pg from 'pg'
 import { PgqError, show } from '../errors.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { integerOption, isStorableText, knownOptions } from '../runtime/options.ts'
+import { eachHost } from '../store/hosts.ts'
 import { configOf, type ConnectionConfig } from '../store/pg-connection.ts'
 
 /** What `createPgq` takes: `connectionString`, `connection` or `pool`, one of them. */
 export interface PgqOptions {
-  /** As in `postgres://user:password@host:5432/database`. */
+  /** As in `postgres://user:password@host:5432/database`. Of several hosts, `host1:5432,host2:5432`, the one that takes writes is used. */
   readonly connectionString?: string
   /** The same in parts, as `pg` takes it: host, ssl and so on. */
-  readonly connection?: ConnectionConfig
+  readonly connection?: pg.PoolConfig
   /** The application's own pool, which stays open after `close`. Workers open connections of their own with its settings. */
   readonly pool?: pg.Pool
   /** The schema that holds the queue: any name of 1 to 63 bytes. @default pgq */
@@ -72,11 +73,12 @@ function connectionOption({ connectionString, connection, pool }: PgqOptions): {
   }
   if (connectionString !== undefined) {
     if (typeof connectionString === 'string' && /^postgres(ql)?:\/\//.test(connectionString))
-      return { pool: undefined, config: { connectionString } }
+      return { pool: undefined, config: withHosts({ connectionString }) }
     throw new PgqError('INVALID_OPTION', 'connectionString must begin with postgres:// or postgresql://')
   }
   if (connection !== undefined) {
-    if (typeof connection === 'object' && connection !== null) return { pool: undefined, config: connection }
+    if (typeof connection === 'object' && connection !== null)
+      return { pool: undefined, config: withHosts(connection) }
     throw new PgqError(
       'INVALID_OPTION',
       `connection is ${show(connection)}: it must be an object such as { host, database }`,
@@ -86,6 +88,12 @@ function connectionOption({ connectionString, connection, pool }: PgqOptions): {
     throw new PgqError('INVALID_OPTION', `pool is ${show(pool)}: it must be a Pool of pg`)
   }
   return { pool, config: configOf(pool) }
+}
+
+function withHosts(config: ConnectionConfig): ConnectionConfig {
+  const hosts = typeof config.connectionString === 'string' ? eachHost(config.connectionString) : []
+  const [first] = hosts
+  return first === undefined || hosts.length === 1 ? config : { ...config, connectionString: first, hosts }
 }
 
 function schemaOption(schema: unknown): string {

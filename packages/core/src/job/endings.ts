@@ -78,7 +78,7 @@ export class RateLimitJob extends Error {
    */
   constructor(
     options: {
-      readonly retryAfter?: Duration | Date | string | null
+      readonly retryAfter?: number | Date | string | null
       readonly scope?: 'group' | 'queue'
     } = {},
   ) {
@@ -89,7 +89,7 @@ export class RateLimitJob extends Error {
 }
 
 /** Never throws: what another system answers must not turn into a failed attempt. */
-function retryAfterMs(given: Duration | Date | string | null | undefined): number {
+function retryAfterMs(given: number | Date | string | null | undefined): number {
   const ms =
     given instanceof Date ? given.getTime() - Date.now() : typeof given === 'string' ? headerMs(given) : given
   return typeof ms === 'number' && Number.isFinite(ms)

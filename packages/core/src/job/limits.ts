@@ -28,7 +28,7 @@ export interface QueueLimits extends Limits {
 }
 
 /** A rate, checked. */
-export interface CheckedRate {
+interface CheckedRate {
   readonly limit: number
   readonly perMs: number
   readonly burst: number | null

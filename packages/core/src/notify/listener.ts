@@ -6,7 +6,7 @@ import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import { LISTENING_CHANNELS, listenTo, notifyProbe } from '../sql/listen.ts'
 import type { Database } from '../store/database.ts'
-import { destroyConnection } from '../store/pg-connection.ts'
+import { destroyConnection } from '../store/destroy-connection.ts'
 
 /** What the listener needs from outside. */
 export interface ListenerDeps {

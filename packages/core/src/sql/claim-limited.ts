@@ -18,7 +18,7 @@ export const claimedColumns = `id, queue_name, payload,
           timeout_ms, backoff, metadata`
 
 /** What a claim writes of each job. */
-export const CLAIMED = {
+const CLAIMED = {
   status: `'processing'`,
   attempts: 'attempts + 1',
   fence: 'fence + 1',

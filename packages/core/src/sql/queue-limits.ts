@@ -13,7 +13,7 @@ export interface LimitColumns {
 }
 
 /** The columns that hold limits, in the order of the parameters from $3 on. */
-export const LIMIT_COLUMNS: readonly (keyof LimitColumns)[] = [
+const LIMIT_COLUMNS: readonly (keyof LimitColumns)[] = [
   'concurrency_limit',
   'rate_limit',
   'rate_period_ms',

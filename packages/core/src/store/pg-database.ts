@@ -2,8 +2,9 @@ import type pg from 'pg'
 import { isPgqError, PgqError } from '../errors.ts'
 import { jittered } from '../runtime/clock.ts'
 import type { Statement } from '../sql/statement.ts'
-import { databaseError } from './database-error.ts'
-import { destroyConnection, trackConnections } from './pg-connection.ts'
+import { databaseError, sqlStateOf } from './database-error.ts'
+import { destroyConnection } from './destroy-connection.ts'
+import { trackConnections } from './pg-connection.ts'
 import type { Database, TransactionSession } from './database.ts'
 
 /** Leaves every value as the text that PostgreSQL sent: an application may have changed the driver's parsers. */
@@ -15,6 +16,9 @@ const PATIENCE_MS = 30_000
 const ROLLBACK_PATIENCE_MS = 5_000
 /** How often a single statement is run again that met a serialization failure or a deadlock. */
 const CONFLICT_RETRIES = 5
+
+/** The SQLSTATE of a write to a standby, or to what has become one. */
+const READ_ONLY = '25006'
 
 /** What a database is made of. */
 export interface PgDatabaseOptions {
@@ -72,6 +76,8 @@ export class PgDatabase implements Database {
       const lost = broken
       // A connection whose transaction could not be ended properly must not go back into the pool.
       if (!(await rollBack(client))) broken ??= new Error('the transaction could not be rolled back')
+      // Nor one to a server that takes no writes any more: the next may find the one that does.
+      if (sqlStateOf(error) === READ_ONLY) broken ??= new Error('the server takes no writes')
       // Why a connection was lost it has told nobody else: what comes next only says that it is.
       if (lost === undefined || !isPgqError(error, 'DATABASE_UNAVAILABLE')) throw error
       throw databaseError(lost, 'go on with the transaction', this.#schema)

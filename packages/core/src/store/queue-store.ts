@@ -1,4 +1,5 @@
 import type { CheckedLimits } from '../job/limits.ts'
+import type { AnyQueue } from '../job/queue.ts'
 import { claimsUnderWay, pauseQueue, resumeQueue } from '../sql/pause-queue.ts'
 import {
   countRunning,
@@ -43,11 +44,11 @@ export class QueueStore {
     return new Set((await session.run(this.#statements.underWay, undefined)).map(({ claim }) => claim))
   }
 
-  /** Writes the limits of a definition; returns whether they are new. */
-  async declareLimits(session: Session, queue: string, limits: CheckedLimits): Promise<boolean> {
+  /** Writes the limits of a definition, unless it says nothing of them or the same were declared before. */
+  async declare(session: Session, { name: queue, limits }: AnyQueue): Promise<void> {
+    if (limits === undefined) return
     const columns = columnsOf(limits)
-    const declared = JSON.stringify(columns)
-    return (await session.run(this.#statements.declare, { queue, declared, columns })).length > 0
+    await session.run(this.#statements.declare, { queue, declared: JSON.stringify(columns), columns })
   }
 
   async setLimits(session: Session, queue: string, limits: CheckedLimits): Promise<void> {

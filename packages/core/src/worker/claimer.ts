@@ -193,7 +193,7 @@ export class Claimer implements Service {
       if (lane) lane.isLimited = note?.limited === true
       if (!note) continue
       if (note.cursor !== undefined) this.#lastGroups.set(queue, note.cursor)
-      if (note.paused) runner.pause(queue)
+      if (note.paused && lane) runner.giveBack(lane.drain())
       if (note.againMs === 0 && lane) lane.isExhausted = false
       else if (note.againMs !== null) this.#againMs = Math.min(this.#againMs, note.againMs)
     }

@@ -37,7 +37,7 @@ export interface WorkerDeps {
 }
 
 /** What maintenance needs of the worker that it runs in. */
-export interface MaintenanceDeps {
+interface MaintenanceDeps {
   readonly database: Database
   readonly workerId: () => string
   readonly leaseMs: number
@@ -153,7 +153,8 @@ export class WorkerLife {
     try {
       await checkSchema(this.#control, this.#deps.tables)
       await this.#schedules.prepare()
-      await this.#declareLimits()
+      // Before anything is claimed: limits that come with a version hold for all that it claims.
+      for (const { queue } of this.#handlers) await this.#queueStore.declare(this.#control, queue)
       await this.#register()
     } catch (error) {
       await this.#close()
@@ -242,12 +243,6 @@ export class WorkerLife {
   #onSettled(): void {
     if (this.#runner.isolating) this.#runner.startAll()
     this.#claimer.wakeIfFull()
-  }
-
-  /** Before anything is claimed, so that a limit that comes with a version holds for all that this version claims. */
-  async #declareLimits(): Promise<void> {
-    for (const { queue } of this.#handlers)
-      if (queue.limits) await this.#queueStore.declareLimits(this.#control, queue.name, queue.limits)
   }
 
   async #register(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Events } from '../events.ts'
 import { settledWithin } from '../runtime/clock.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Tables } from '../sql/statement.ts'
+import { IS_READ_ONLY } from '../sql/read-only.ts'
 import { extendLease } from '../sql/workers.ts'
 import type { ConnectionConfig } from '../store/pg-connection.ts'
 
@@ -25,6 +26,7 @@ interface PulseData {
   readonly pgPath: string
   readonly config: ConnectionConfig
   readonly text: string
+  readonly isReadOnly: string
   readonly leaseMs: number
   readonly maxBlockedMs: number
   /** When the event loop ran last, in ns of the clock that all threads of a process share. */
@@ -64,6 +66,7 @@ export class PulseThread implements Service {
       pgPath: createRequire(import.meta.url).resolve('pg'),
       config: this.#config,
       text: extendLease(tables).text,
+      isReadOnly: IS_READ_ONLY,
       leaseMs,
       maxBlockedMs,
       seen: this.#seen,
@@ -124,20 +127,26 @@ function pulse(
   threads: { workerData: PulseData; parentPort: MessagePort | null },
   load: NodeJS.Require,
 ): void {
-  const { pgPath, config, text, leaseMs, maxBlockedMs, seen } = threads.workerData
+  const { pgPath, config, text, isReadOnly, leaseMs, maxBlockedMs, seen } = threads.workerData
+  const { hosts } = config
   const { Client } = load(pgPath) as { Client: typeof pg.Client }
   const port = threads.parentPort
   let client: pg.Client | undefined
   let workerId = ''
   let busy = false
+  let tries = 0
 
   const connect = async (): Promise<pg.Client> => {
     if (client) return client
     const limits = { connectionTimeoutMillis: leaseMs / 3, query_timeout: leaseMs / 3, keepAlive: true }
-    const opened = new Client({ application_name: 'pgq', ...config, ...limits })
+    // Of several hosts one after the other, until one takes writes.
+    const host = hosts && { connectionString: hosts[tries++ % hosts.length] }
+    const opened = new Client({ application_name: 'pgq', ...config, ...host, ...limits })
     opened.on('error', () => (client = undefined))
     await opened.connect()
     client = opened
+    if (hosts && (await opened.query(isReadOnly)).rows[0].transaction_read_only !== 'off')
+      throw new Error('this host takes no writes')
     port?.postMessage({})
     return opened
   }

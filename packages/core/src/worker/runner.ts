@@ -1,6 +1,5 @@
 import type { PgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
-import { endingOf } from '../job/endings.ts'
 import type { ClaimedJob } from '../job/job.ts'
 import { type AttemptResult, decideTransition, released, type Transition } from '../job/transition.ts'
 import { jittered, monotonicMs } from '../runtime/clock.ts'
@@ -11,8 +10,10 @@ import type { QueueStore } from '../store/queue-store.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
 import { ChunkAlarms } from './chunk-alarms.ts'
 import { type ChunkRunDeps, runChunk } from './chunk-run.ts'
+import { isSuspect } from './crash-suspect.ts'
 import { Forgiveness } from './forgiveness.ts'
 import type { ChunkRunner, Handler } from './handler.ts'
+import { heedRateLimit } from './heed-rate-limit.ts'
 import { Lane } from './lane.ts'
 import { ProgressWriters } from './progress-writers.ts'
 import { claimOf, type Settlement } from './settlement.ts'
@@ -140,11 +141,6 @@ export class Runner {
     this.#chunkAlarms.set()
   }
 
-  /** Gives back what has not begun of a queue that is paused. */
-  pause(queue: string): void {
-    this.giveBack(this.lanes.get(queue)?.drain() ?? [])
-  }
-
   /** Removes all unstarted jobs. */
   drain(): ClaimedJob[] {
     const suspect = this.#suspect && !this.#suspect.attempt ? [this.#suspect.job] : []
@@ -250,7 +246,7 @@ export class Runner {
   async #process(attempt: Attempt, onEnded: () => void): Promise<void> {
     try {
       if (attempt.handler.transactional) await this.#runTransactional(attempt)
-      else this.#settle(attempt, await this.#heeded(attempt, await attempt.run()))
+      else this.#settle(attempt, await heedRateLimit(this.#deps, attempt.job, await attempt.run()))
     } catch (error) {
       this.#broke(attempt, error)
     } finally {
@@ -286,22 +282,7 @@ export class Runner {
       settler.tell({ job, transition: result.transition, durationMs: attempt.runningMs })
     else if (result.kind === 'lost') events.emit('job.lost', { job })
     else if (result.kind === 'unknown') settler.resolve(this.#settlement(attempt, result.transition))
-    else this.#settle(attempt, await this.#heeded(attempt, result))
-  }
-
-  /** Holds the group back when the handler was told to slow down. If that cannot be written, the job alone waits. */
-  async #heeded(attempt: Attempt, result: AttemptResult): Promise<AttemptResult> {
-    const ending = result.kind === 'threw' ? endingOf(result.error) : undefined
-    if (ending?.kind !== 'rate-limit') return result
-    const { queue, group } = attempt.job
-    try {
-      const held = ending.scope === 'queue' ? null : group
-      await this.#deps.queues.holdBack(this.#deps.database, queue, held, ending.delayMs)
-      return result
-    } catch (error) {
-      this.#deps.events.emit('error', { where: `holding back queue ${queue}`, error })
-      return { kind: 'interrupted', delayMs: ending.delayMs }
-    }
+    else this.#settle(attempt, await heedRateLimit(this.#deps, attempt.job, result))
   }
 
   #settle(attempt: Attempt, result: AttemptResult): void {
@@ -381,7 +362,3 @@ export class Runner {
     return this.#turns.flatMap((lane) => lane.drain())
   }
 }
-
-/** A job that was in hand at two crashes, or at one with its last attempt to come, is run alone: innocents survive it. */
-const isSuspect = (job: ClaimedJob): boolean =>
-  job.crashes >= 2 || (job.crashes === 1 && job.attempt >= job.maxAttempts)
