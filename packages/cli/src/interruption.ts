@@ -2,7 +2,7 @@
 export interface Interruption {
   readonly signal: AbortSignal
   /** Gives them back their usual meaning. */
-  release(): void
+  readonly release: () => void
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const

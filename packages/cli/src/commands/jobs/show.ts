@@ -66,6 +66,6 @@ function values(job: JobRecord, { color }: Screen): string[] {
 function attempts(errors: readonly Partial<AttemptError>[], { color }: Screen): string[] {
   return errors.map(({ attempt, at, name, message, stack }) => {
     const title = color.dim(`attempt ${String(attempt)}, ${printable(String(at))}`)
-    return `${title}\n${color.red(printableLines(String(stack ?? `${String(name)}: ${String(message)}`)))}`
+    return `${title}\n${color.red(printableLines(stack === undefined ? `${String(name)}: ${String(message)}` : String(stack)))}`
   })
 }
