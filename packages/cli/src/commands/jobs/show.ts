@@ -62,10 +62,15 @@ function values(job: JobRecord, { color }: Screen): string[] {
   return shown.map(([name, value]) => `${color.dim(name)}\n${printableJson(value, 2)}`)
 }
 
-/** Rows of the list may have been written by hand, in whatever shape. */
-function attempts(errors: readonly Partial<AttemptError>[], { color }: Screen): string[] {
+/** Entries of the list may have been written by hand, in whatever shape. */
+function attempts(
+  errors: readonly { readonly [Key in keyof AttemptError]?: unknown }[],
+  { color }: Screen,
+): string[] {
   return errors.map(({ attempt, at, name, message, stack }) => {
-    const title = color.dim(`attempt ${String(attempt)}, ${printable(String(at))}`)
-    return `${title}\n${color.red(printableLines(stack === undefined ? `${String(name)}: ${String(message)}` : String(stack)))}`
+    const title = color.dim(`attempt ${text(attempt)}, ${text(at)}`)
+    return `${title}\n${color.red(printableLines(stack === undefined ? `${text(name)}: ${text(message)}` : text(stack)))}`
   })
 }
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : printableJson(value))
