@@ -1,6 +1,9 @@
-import { defineQueue, handle } from '@pgq/core'
-import { describe, expect, test } from 'vitest'
+import { defineQueue, handle, schedule } from '@pgq/core'
+import { describe, expect, test, vi } from 'vitest'
 import { bareEnvironment, queueForTest, runPgq } from './support/pgq.ts'
+
+// Each of them starts some processes, on a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000 })
 
 const mails = defineQueue('mails')
 const reports = defineQueue('reports')
@@ -57,8 +60,9 @@ describe('the command line', () => {
       [/schema/, 'status', '--schema', 'pg_mine'],
       [/must begin with postgres:/, 'status', '--database-url', 'mysql://root:secret@host'],
     ]
-    for (const [message, ...args] of wrong) {
-      const { code, stdout, stderr } = await run(...args)
+    const runs = wrong.map(([message, ...args]) => ({ message, args, done: run(...args) }))
+    for (const { message, args, done } of runs) {
+      const { code, stdout, stderr } = await done
       expect({ args, code, stdout, stderr }).toEqual({
         args,
         code: 2,
@@ -247,7 +251,6 @@ describe('queues, schedules, workers', () => {
 
   test('a schedule is looked at, run, paused, resumed and removed', async () => {
     const { pgq, run, json } = await queueForTest()
-    const { schedule } = await import('@pgq/core')
     await pgq.schedules.upsert(
       schedule(
         mails,

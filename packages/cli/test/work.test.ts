@@ -23,8 +23,7 @@ async function workUntil(env: NodeJS.ProcessEnv, args: readonly string[], isDone
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   const ended = once(child, 'close')
-  const failed = ended.then(() => true)
-  await until('it has worked', async () => (await isDone()) || Promise.race([failed, false]))
+  await until('it has worked', async () => (await isDone()) || child.exitCode !== null)
   child.kill('SIGTERM')
   await ended
   return { code: child.exitCode, output }
@@ -98,7 +97,7 @@ test('a module without work in it, or one that does not load, is refused with th
     ],
     [1, /it is broken/, 'broken.mjs', `throw new Error('it is broken')`],
   ]
-  if (!process.features.typescript)
+  if (!('typescript' in process.features))
     cases.push([2, /compile it, or set NODE_OPTIONS/, 'typed.ts', 'export const handlers: unknown[] = []'])
   for (const [code, message, name, source, ...options] of cases)
     expect(await run('work', moduleFile(name, source), ...options), name).toMatchObject({

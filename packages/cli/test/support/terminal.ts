@@ -23,7 +23,7 @@ export class Terminal {
       'tmux',
       ['-L', this.#socket, '-f', '/dev/null', 'new-session', '-d', ...size, 'bash --norc --noprofile'],
       {
-        env: { ...env, PS1: 'shell> ', TERM: 'xterm-256color', HISTFILE: '' },
+        env: { ...env, TERM: 'xterm-256color', HISTFILE: '' },
       },
     )
     cleanUpAfterwards(async () => void this.#tmux('kill-server'))
