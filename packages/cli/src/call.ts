@@ -6,7 +6,7 @@ import { printable, printableJson } from './terminal/printable.ts'
 import { Screen } from './terminal/screen.ts'
 
 /** The options that every command has. */
-export interface GlobalOptions extends ConnectionOptions {
+interface GlobalOptions extends ConnectionOptions {
   readonly json?: boolean
   readonly color: boolean
   readonly yes?: boolean
@@ -61,7 +61,7 @@ export function action<Options>(
 const TYPED = ['INVALID_OPTION', 'INVALID_ID', 'INVALID_QUEUE', 'INVALID_SCHEDULE']
 
 /** Says what went wrong, and returns the exit code for it. Messages of the database hold no passwords. */
-export function complain(error: unknown, screen: Screen): ExitCode {
+function complain(error: unknown, screen: Screen): ExitCode {
   const code = isPgqError(error) ? error.code : error instanceof UsageError ? 'USAGE' : 'FAILED'
   const message = error instanceof Error ? error.message || error.name : String(error)
   if (screen.json) process.stderr.write(`${printableJson({ error: { code, message } })}\n`)

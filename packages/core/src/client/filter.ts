@@ -70,7 +70,7 @@ export function jobId(option: string, value: unknown): string {
  * Checks statuses and makes a list of them.
  * @throws PgqError INVALID_OPTION
  */
-export function statusList(status: JobStatus | readonly JobStatus[]): JobStatus[] {
+function statusList(status: JobStatus | readonly JobStatus[]): JobStatus[] {
   const statuses: readonly JobStatus[] = typeof status === 'string' ? [status] : status
   const wrong = Array.isArray(statuses) ? statuses.find((one) => !JOB_STATUSES.includes(one)) : status
   if (wrong === undefined) return [...statuses]
