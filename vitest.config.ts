@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     globalSetup: ['./scripts/vitest-database.ts'],
     // The tests mostly wait, for leases to run out and for processes to end: more of them than cores go on at once.
-    maxWorkers: 4,
+    maxWorkers: 3,
     projects: [
       'packages/*/vitest.config.ts',
       'packages/*/test/*/vitest.config.ts',

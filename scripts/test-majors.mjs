@@ -1,6 +1,10 @@
 // Runs what has SQL of its own, and what plays `tx`, on every supported PostgreSQL major, or on those given: `pnpm test:majors 14 16`.
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { passesAgain } from './test-again.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = (name) => fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url))
@@ -18,10 +22,17 @@ const projects = ['core', 'contracts', 'embedded-postgres'].flatMap((name) => ['
 
 if (!run('turbo', ['run', 'build', '--output-logs=errors-only'])) process.exit(1)
 
+const reports = mkdtempSync(path.join(tmpdir(), 'pgq-majors-'))
 const failed = majors.filter((major) => {
   console.log(`\nPostgreSQL ${major}`)
-  return !run('vitest', ['run', ...projects], { PG_MAJOR: major })
+  const report = path.join(reports, `${major}.json`)
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  return (
+    !run('vitest', ['run', ...projects, ...reporters], { PG_MAJOR: major }) &&
+    !passesAgain(report, path.join(reports, `${major}-again.json`), { ...env, PG_MAJOR: major })
+  )
 })
+rmSync(reports, { recursive: true })
 console.log(
   failed.length > 0 ? `\nFailed on PostgreSQL ${failed.join(', ')}` : `\nPassed on ${majors.join(', ')}`,
 )

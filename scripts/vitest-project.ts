@@ -25,8 +25,8 @@ export function testProject(
       name,
       include: ['test/**/*.test.ts'],
       // Against hanging, not against slowness: the machine may be busy with something else.
-      testTimeout: 30_000,
-      hookTimeout: 30_000,
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
       typecheck: {
         enabled: typeTests,
         include: ['test/**/*.test-d.ts'],

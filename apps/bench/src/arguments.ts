@@ -13,6 +13,7 @@ const SCENARIO_NAMES = [
   'mixed',
   'memory',
   'fairness',
+  'limits',
 ] as const
 
 /** One of them. */
@@ -51,6 +52,7 @@ Measures pgq beside BullMQ (on Redis and on PostgreSQL), graphile-worker and pg-
   mixed          20 queues, 5 priorities, 1% failures, 100 B to 10 KB, enqueued and processed at once
   memory         500 handlers and a backlog of 100,000: memory and connections
   fairness       the wait of a small tenant behind the backlog of a large one
+  limits         what a limit costs that is never reached
 
   --rounds n     counted rounds, after one that is not counted; default 5
   --json         print one JSON object instead of the table

@@ -117,6 +117,7 @@ test.each([
   ['pinned', ['unpinned']],
   ['big-table', ['empty']],
   ['scale-out', ['1', '2']],
+  ['limits', ['unlimited']],
 ] as const)('in %s pgq is compared with itself, too', (name, labels) => {
   const baselines = scenarios[name].entries.filter(({ role }) => role === 'baseline')
   expect(baselines.map(({ label }) => label)).toEqual(labels)

@@ -22,6 +22,7 @@ const seen: Readonly<Record<ScenarioName, Readonly<Record<string, unknown>>>> = 
   'scale-out': { ...costs, repeated: 0, lockWaits: expect.any(Number), deadlocks: 0 },
   mixed: { ...costs, repeated: 0 },
   memory: { handlersAtOnce: JOBS, jobsPerSecond: expect.any(Number), connections: 4 },
+  limits: { ...costs, repeated: 0 },
   fairness: { slowest: expect.any(Number), wholeMs: expect.any(Number) },
 }
 

@@ -18,7 +18,7 @@ import { mutantNamed } from './mutants/mutants.ts'
 import { Fleet } from './process/fleet.ts'
 import { Random } from './random.ts'
 import { Server } from './server.ts'
-import { CONCURRENCY } from './work/queues.ts'
+import { CONCURRENCY, LIMITS } from './work/queues.ts'
 
 /** What a run has led to. */
 export interface RunResult {
@@ -32,7 +32,7 @@ export interface RunResult {
 }
 
 const DATABASE = 'chaos'
-/** How long everything may take to come to its end when the faults are over, in ms. */
+/** When the faults are over, how long it may take until the next job comes to its end, in ms. */
 const DRAIN_MS = 60_000
 /** `shutdownTimeout` of the workers, 2 s for handlers that were aborted, 5 s for the last writes, and some for a busy machine. */
 const STOP_MS = 2_000 + 2_000 + 5_000 + 3_000
@@ -47,6 +47,7 @@ export const termsOf = (leaseMs: number): Terms => ({
   // Four of the worker, one for each transactional handler, and two that the other handlers use.
   maxConnections: 4 + CONCURRENCY + 2,
   orderedQueues: [],
+  limits: LIMITS,
 })
 
 /** Runs the workload under faults, lets it come to its end, and holds the invariants against what happened. */
@@ -147,19 +148,23 @@ async function prepare(server: Server, core: string | undefined): Promise<void> 
   await server.ask(DATABASE, installAudit)
 }
 
-/** Waits until no job is left that waits or runs, or it has taken too long: the checker says which then. */
+/** Waits until no job is left that waits or runs, or too long has passed since the last one ended: the checker says which then. */
 async function drained(server: Server): Promise<void> {
-  const deadline = performance.now() + DRAIN_MS
-  while (performance.now() < deadline) {
-    const live = await server.ask(DATABASE, async (client) => {
-      const { rows } = await client.query<{ live: number }>(
-        `SELECT count(*)::integer AS live FROM pgq.jobs WHERE status IN ('pending', 'failed', 'processing')`,
-      )
-      return rows[0]?.live ?? 0
-    })
+  let least = Number.POSITIVE_INFINITY
+  let lastEndMs = performance.now()
+  while (performance.now() - lastEndMs < DRAIN_MS) {
+    const live = await server.ask(DATABASE, countLive)
     if (live === 0) return
+    if (live < least) [least, lastEndMs] = [live, performance.now()]
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
+}
+
+async function countLive(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ live: number }>(
+    `SELECT count(*)::integer AS live FROM pgq.jobs WHERE status IN ('pending', 'failed', 'processing')`,
+  )
+  return rows[0]?.live ?? 0
 }
 
 /** The backends of the processes that live. */

@@ -211,6 +211,24 @@ const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
       }),
   ],
   hoarding: [() => begun({ maxHeld: 1 }).enqueued('t2', OTHER).claimed(WORKER_A, OTHER)],
+  'over-limit': [
+    () =>
+      new NewStory({ limits: { plain: { concurrency: 1, perGroup: 1 } } })
+        .worker(WORKER_A, 'renews')
+        .enqueued()
+        .enqueued('t2', OTHER)
+        .claimed()
+        .claimed(WORKER_A, OTHER),
+    () =>
+      new NewStory({ limits: { plain: { concurrency: 2, perGroup: 1 } } })
+        .worker(WORKER_A, 'renews')
+        .enqueued()
+        .enqueued('t2', OTHER)
+        .job({ group: 'g' })
+        .job({ group: 'g' }, { id: OTHER })
+        .claimed()
+        .claimed(WORKER_A, OTHER),
+  ],
   'claim-order': [
     () =>
       new NewStory({ orderedQueues: ['plain'] })

@@ -1,15 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, expect, test, vi } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { INVARIANTS } from '../src/checker/invariants.ts'
 import { breed } from '../src/mutants/mutant.ts'
 import { MUTANTS } from '../src/mutants/mutants.ts'
 import { SCENARIOS } from '../src/mutants/scenarios.ts'
 import type { MutantsReport } from '../src/mutants/run-mutants.ts'
 import { runChaos } from './support/run-chaos.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 const directory = mkdtempSync(path.join(tmpdir(), 'chaos-mutants-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))

@@ -1,9 +1,7 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { INVARIANTS } from '../src/checker/invariants.ts'
 import type { RunReport } from '../src/report.ts'
 import { runChaos } from './support/run-chaos.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 const CHEAP = [
   'kill',

@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Example, json, startExample } from './support/example-process.ts'
 import { breakableLink } from './support/breakable-link.ts'
 import { freshDatabase } from './support/fresh-database.ts'
 import { until } from '@pgq/test-support'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const year = new Date().getUTCFullYear()
 const tea = { item: 'tea', quantity: 2 }

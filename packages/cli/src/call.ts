@@ -64,8 +64,11 @@ const TYPED = ['INVALID_OPTION', 'INVALID_ID', 'INVALID_QUEUE', 'INVALID_SCHEDUL
 function complain(error: unknown, screen: Screen): ExitCode {
   const code = isPgqError(error) ? error.code : error instanceof UsageError ? 'USAGE' : 'FAILED'
   const message = error instanceof Error ? error.message || error.name : String(error)
-  if (screen.json) process.stderr.write(`${printableJson({ error: { code, message } })}\n`)
+  if (screen.json) process.stderr.write(`${errorJson(code, message)}\n`)
   else process.stderr.write(`pgq: ${printable(message)}${isPgqError(error) ? ` (${code})` : ''}\n`)
   if (code === 'UNKNOWN_SCHEDULE') return EXIT.no
   return code === 'USAGE' || TYPED.includes(code) ? EXIT.usage : EXIT.failed
 }
+
+/** An error for programs. */
+export const errorJson = (code: string, message: string): string => printableJson({ error: { code, message } })

@@ -3,12 +3,12 @@ import { UsageError } from './exit-code.ts'
 
 /** Where the queue is. */
 export interface ConnectionOptions {
-  readonly databaseUrl?: string
+  readonly url?: string
   readonly schema?: string
 }
 
 const NO_DATABASE =
-  'which database? Give --database-url, or set DATABASE_URL, as in postgres://user@host:5432/name, or PGHOST and the like'
+  'which database? Give --url, or set DATABASE_URL, as in postgres://user@host:5432/name, or PGHOST and the like'
 
 /** A few connections: one for each thing that happens at once. */
 const POOL_SIZE = 4
@@ -17,10 +17,9 @@ const POOL_SIZE = 4
  * Opens the queue that the command line or the environment names. Nothing is connected yet.
  * @throws UsageError when neither does; PgqError INVALID_OPTION
  */
-export function openPgq({ databaseUrl, schema }: ConnectionOptions): Pgq {
-  const url = databaseUrl ?? process.env['DATABASE_URL']
+export function openPgq({ url, schema }: ConnectionOptions): Pgq {
   const given = schema ?? process.env['PGQ_SCHEMA']
-  return createPgq({ connection: connectionOf(url), ...(given && { schema: given }) })
+  return createPgq({ connection: connectionOf(url ?? process.env['DATABASE_URL']), ...(given && { schema: given }) })
 }
 
 /** One that is never connected, for what only needs to know the name of the schema. */

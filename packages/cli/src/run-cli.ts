@@ -1,14 +1,14 @@
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
-import { Outcome } from './call.ts'
-import { addBench } from './commands/bench.ts'
+import { errorJson, Outcome } from './call.ts'
+import { addBench } from './commands/bench/bench.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addJobs } from './commands/jobs/jobs.ts'
 import { addMigrate } from './commands/migrate.ts'
 import { addQueues } from './commands/queues.ts'
 import { addSchedules } from './commands/schedules.ts'
 import { addStatus } from './commands/status.ts'
-import { addWork } from './commands/work.ts'
+import { addWork } from './commands/work/work.ts'
 import { addWorkers } from './commands/workers.ts'
 import { EXIT, EXIT_CODES_HELP, type ExitCode } from './exit-code.ts'
 
@@ -31,31 +31,35 @@ const COMMANDS = [
  */
 export async function runCli(args: readonly string[]): Promise<ExitCode> {
   const outcome = new Outcome()
-  const program = createProgram(outcome)
+  // What is wrong with the command line is found before its options are known.
+  const asJson = args.includes('--json')
+  const program = createProgram(outcome, asJson)
   try {
     await program.parseAsync(args, { from: 'user' })
     return outcome.code
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     // The help and the version were asked for; a command line that names no command gets the help as an answer too.
-    return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    if (error.exitCode === 0) return EXIT.done
+    if (asJson) process.stderr.write(`${errorJson('USAGE', error.message.replace(/^error: /, ''))}\n`)
+    return EXIT.usage
   }
 }
 
-function createProgram(outcome: Outcome): Command {
+function createProgram(outcome: Outcome, asJson: boolean): Command {
   const program = new Command('pgq')
     .description('Looks after a job queue in PostgreSQL.')
     .version(version())
-    .addOption(
-      new Option('--database-url <url>', 'the database (default: $DATABASE_URL, or $PGHOST and the like)'),
-    )
-    .addOption(new Option('--schema <name>', 'the schema of the queue (default: $PGQ_SCHEMA, or "pgq")'))
+    .option('--url <url>', 'the database (default: $DATABASE_URL, or $PGHOST and the like)')
+    .option('--schema <name>', 'the schema of the queue (default: $PGQ_SCHEMA, or "pgq")')
     .option('--json', 'answer with JSON on stdout')
     .option('--no-color', 'no colours (also: NO_COLOR)')
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help says more)')
     .addHelpText('after', `\n${EXIT_CODES_HELP}`)
+  // Commands inherit it, so it comes before them.
+  if (asJson) program.configureOutput({ writeErr: () => {} })
   for (const add of COMMANDS) add(program, outcome)
   return program
 }

@@ -47,7 +47,7 @@ describe('the command line', () => {
       [/There are pending, /, 'jobs', 'list', '--status', 'done'],
       [/must be JSON/, 'jobs', 'list', '--payload', '{a'],
       [/must be a date/, 'jobs', 'list', '--created-after', 'yesterday'],
-      [/must be 1 to 1000/, 'jobs', 'list', '--limit', '0'],
+      [/must be a whole number, 1 to 1,000/, 'jobs', 'list', '--limit', '0'],
       [/must be the id of a job/, 'jobs', 'show', 'x'],
       [/which jobs\?/, 'jobs', 'delete'],
       [/which jobs\?.*or --all/, 'jobs', 'redrive'],
@@ -58,7 +58,7 @@ describe('the command line', () => {
       [/longTransaction/, 'doctor', '--long-transaction', 'soon'],
       [/there is no file/, 'work', 'nowhere.mjs'],
       [/schema/, 'status', '--schema', 'pg_mine'],
-      [/must begin with postgres:/, 'status', '--database-url', 'mysql://root:secret@host'],
+      [/must begin with postgres:/, 'status', '--url', 'mysql://root:secret@host'],
     ]
     const runs = wrong.map(([message, ...args]) => ({ message, args, done: run(...args) }))
     for (const { message, args, done } of runs) {
@@ -76,14 +76,14 @@ describe('the command line', () => {
   test('without a database it says how to name one; help and version need none', async () => {
     expect(await runPgq(['status'], bareEnvironment())).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/--database-url.*DATABASE_URL/),
+      stderr: expect.stringMatching(/--url.*DATABASE_URL/),
     })
     expect(await runPgq(['--version'], bareEnvironment())).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
     })
     const help = await runPgq(['jobs', 'delete', '--help'], bareEnvironment())
-    expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(/--dry-run[^]*--database-url/) })
+    expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(/--dry-run[^]*--url/) })
   })
 
   test('a database that is away exits with 1, tells no password, and is JSON if that was asked for', async () => {
@@ -241,7 +241,7 @@ describe('queues, schedules, workers', () => {
       answer: { queue: 'mails', paused: true, changed: true },
     })
     expect((await json('queues')).answer).toMatchObject({
-      queues: [{ name: 'mails', due: 1, pausedReason: 'audit' }],
+      queues: [{ queue: 'mails', due: { jobs: 1 }, pausedReason: 'audit' }],
     })
     expect((await run('queues', 'list')).stdout).toMatch(/mails .*paused: audit/)
     expect((await json('queues', 'resume', 'mails')).answer).toMatchObject({ changed: true })
@@ -287,8 +287,8 @@ describe('queues, schedules, workers', () => {
     })
     expect((await json('status')).answer).toMatchObject({
       queues: [
-        { name: 'mails', workers: 1 },
-        { name: 'reports', due: 1 },
+        { queue: 'mails', workers: 1 },
+        { queue: 'reports', due: { jobs: 1 } },
       ],
       workers: [{ name: 'wanda' }],
     })

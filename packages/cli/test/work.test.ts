@@ -45,16 +45,17 @@ test('a worker of a module works, logs JSON if that is asked for, and stops on S
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
-  expect(lines).toContainEqual({
-    time: expect.any(String),
-    level: 'error',
-    message: expect.stringMatching(/job.dead: reports .*the printer is on fire/),
-  })
-  expect(lines).toContainEqual({
-    time: expect.any(String),
-    level: 'debug',
-    message: expect.stringMatching(/job.completed: mails/),
-  })
+  expect(lines).toContainEqual(
+    expect.objectContaining({
+      level: 'error',
+      event: 'job.dead',
+      jobId: failing.id,
+      message: expect.stringMatching(/job.dead: reports .*the printer is on fire/),
+    }),
+  )
+  expect(lines).toContainEqual(
+    expect.objectContaining({ level: 'debug', event: 'job.completed', queue: 'mails', jobId: id }),
+  )
   expect(await pgq.get(id)).toMatchObject({ result: { sentTo: 'ada' } })
   expect(await pgq.schedules.get('newsletter')).toMatchObject({ queue: 'mails', declared: true })
   expect(await pgq.workers()).toEqual([])

@@ -4,7 +4,15 @@ import type { JobStatus } from './job/status.ts'
 /** What events say about a job. Payloads are left out on purpose: events end up in logs. */
 export type EventJob = Pick<
   ClaimedJob,
-  'id' | 'queue' | 'attempt' | 'maxAttempts' | 'fence' | 'metadata' | 'createdAtMs' | 'scheduledForMs'
+  | 'id'
+  | 'queue'
+  | 'attempt'
+  | 'maxAttempts'
+  | 'fence'
+  | 'metadata'
+  | 'createdAtMs'
+  | 'scheduledForMs'
+  | 'startedAtMs'
 >
 
 /** The error of an attempt, as it was stored. */
@@ -16,7 +24,10 @@ export interface PgqEvents {
   readonly 'job.enqueued': {
     readonly queue: string
     readonly ids: readonly string[]
+    /** How many were not written, because another job stands for them. */
     readonly deduplicated: number
+    /** Those of the jobs that stand which took over what the new ones brought; left out when there are none. */
+    readonly replaced?: readonly string[]
     readonly inTransaction: boolean
   }
   /** A handler is about to run. */

@@ -1,4 +1,5 @@
 import type { Events, PgqEvent, PgqEventName } from './events.ts'
+import { fieldsOf, type LogFields } from './log/fields.ts'
 
 /** What pino, winston, Nest's Logger and `console` have in common. */
 export interface Logger {
@@ -6,6 +7,19 @@ export interface Logger {
   info(message: string): unknown
   warn(message: string): unknown
   error(message: string): unknown
+}
+
+/** Takes events as records; `toPino` and `toConsole` make one. */
+export interface StructuredLogger {
+  write(record: LogRecord): unknown
+}
+
+/** One event, ready to be logged. */
+export interface LogRecord {
+  readonly level: keyof Logger
+  readonly fields: LogFields
+  /** The same in words, on one line. */
+  readonly message: string
 }
 
 const LEVELS: { readonly [Name in PgqEventName]: keyof Logger } = {
@@ -36,9 +50,12 @@ const LEVELS: { readonly [Name in PgqEventName]: keyof Logger } = {
   error: 'error',
 }
 
-/** Writes every event to a logger, one line each, without payloads. Returns the function that stops it. */
-export function logEvents(events: Events, logger: Logger): () => void {
-  return events.on('*', (event) => logger[LEVELS[event.type]](describe(event)))
+/** Writes every event to a logger, one line or one record each, without payloads. Returns the function that stops it. */
+export function logEvents(events: Events, logger: Logger | StructuredLogger): () => void {
+  if (!('write' in logger)) return events.on('*', (event) => logger[LEVELS[event.type]](describe(event)))
+  return events.on('*', (event) =>
+    logger.write({ level: LEVELS[event.type], fields: fieldsOf(event), message: describe(event) }),
+  )
 }
 
 function describe(event: PgqEvent): string {

@@ -1,40 +1,35 @@
-import { type CancelOptions, Controller, type ControlOptions } from './client/controller.ts'
-import { type EnqueueOptions, Enqueuer, type EnqueueResult } from './client/enqueuer.ts'
+import type { CancelOptions, ControlOptions } from './client/controller.ts'
+import type { DiagnoseOptions, Diagnosis } from './client/diagnosis/doctor.ts'
+import type { EnqueueResult } from './client/enqueue-result.ts'
+import type { EnqueueOptions } from './client/enqueuer.ts'
 import type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
-import { type DiagnoseOptions, type Diagnosis, Doctor } from './client/diagnosis/diagnosis.ts'
-import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
+import type { OnceAnswer, OnceOptions } from './client/idempotency.ts'
 import type { Explanation } from './client/explanation.ts'
-import { Inspector, type JobPage } from './client/inspector.ts'
-import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
-import { Schedules } from './client/schedules.ts'
-import { type HoldOptions, QueueControl } from './client/queue-control.ts'
-import { Watcher, type WatchOptions } from './client/watcher.ts'
+import type { JobPage } from './client/inspector.ts'
+import { openParts, type Parts } from './client/parts.ts'
+import type { PgqOptions } from './client/pgq-options.ts'
+import type { Schedules } from './client/schedules.ts'
+import type { HoldOptions } from './client/queue-control.ts'
+import type { WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
+import { HookList, type Hooks } from './hooks.ts'
 import type { JobRecord } from './job/job.ts'
 import type { QueueLimits } from './job/limits.ts'
 import type { AnyQueue, InputOf } from './job/queue.ts'
 import { makeDays } from './maintenance/make-days.ts'
 import { createMaintenance } from './maintenance/create-maintenance.ts'
-import { type Tables, tablesIn } from './sql/statement.ts'
-import type { Database } from './store/database.ts'
-import { guardTransaction } from './store/guarded-transaction.ts'
+import { Calls } from './runtime/calls.ts'
+import { runGuarded } from './store/guarded-transaction.ts'
 import type { WorkerReport } from './store/fleet-reader.ts'
-import type { Backlog, JobCount } from './store/job-reader.ts'
-import type { QueueSummary } from './store/queue-reader.ts'
+import type { Backlog, JobCount, JobSizes } from './store/job-reader.ts'
+import type { QueueSurvey } from './store/queue-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
-import { openPool } from './store/pg-connection.ts'
-import { PgDatabase } from './store/pg-database.ts'
 import type { Transaction } from './store/queryable.ts'
 import type { Handler } from './worker/handler.ts'
-import type { WorkerDeps } from './worker/life.ts'
+import type { WorkerDeps } from './worker/worker-deps.ts'
 import { Worker } from './worker/worker.ts'
 import type { WorkerOptions } from './worker/worker-options.ts'
-
-/** How many connections the pool has that is opened for a connection string. */
-const POOL_SIZE = 10
-/** Idle connections do not keep a process alive that has nothing else to do. */
-const IDLE_IS_NO_REASON = { allowExitOnIdle: true }
 
 /**
  * Makes a queue on a PostgreSQL database. Nothing is connected before the first call.
@@ -50,43 +45,20 @@ export class Pgq {
   readonly events: Events = new Events()
   /** Schedules, which enqueue jobs by the clock: change them, look at them, run them now. */
   readonly schedules: Schedules
-  readonly #settings: PgqSettings
-  readonly #tables: Tables
-  readonly #database: Database
-  readonly #enqueuer: Enqueuer
-  readonly #inspector: Inspector
-  readonly #controller: Controller
-  readonly #queues: QueueControl
-  readonly #idempotency: Idempotency
-  readonly #watcher: Watcher
+  readonly #hooks = new HookList(this.events)
+  readonly #parts: Parts
   readonly #workers = new Set<Worker>()
-  /** The calls under way: they are answered before anything is closed. */
-  readonly #calls = new Set<Promise<unknown>>()
+  readonly #calls = new Calls(() => new PgqError('CLOSED', 'this pgq was closed'))
   #closing: Promise<void> | undefined
-  #closed = false
 
   constructor(options: PgqOptions) {
-    this.#settings = pgqSettings(options)
-    const { pool, connection, schema, maxPayloadBytes } = this.#settings
-    this.#tables = tablesIn(schema)
-    this.#database = new PgDatabase({
-      pool: pool ?? openPool(connection, connection.max ?? POOL_SIZE, IDLE_IS_NO_REASON),
-      schema,
-      ours: pool === undefined,
-    })
-    const shared = { database: this.#database, tables: this.#tables, events: this.events }
-    this.#enqueuer = new Enqueuer({ ...shared, maxPayloadBytes })
-    this.#inspector = new Inspector(shared)
-    this.#controller = new Controller(shared)
-    this.#queues = new QueueControl(shared)
-    this.#idempotency = new Idempotency(shared)
-    this.#watcher = new Watcher(shared)
-    this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#call(work) })
+    this.#parts = openParts(options, { events: this.events, hooks: this.#hooks, calls: this.#calls })
+    this.schedules = this.#parts.schedules
   }
 
   /** The schema that holds the queue. */
   get schema(): string {
-    return this.#tables.name
+    return this.#parts.tables.name
   }
 
   /**
@@ -94,16 +66,17 @@ export class Pgq {
    * @throws PgqError SCHEMA_OCCUPIED, SCHEMA_TOO_NEW, MIGRATION_CHANGED, DATABASE_UNAVAILABLE, DATABASE_REJECTED
    */
   migrate(): Promise<MigrationReport> {
-    return this.#call(async () => {
-      const report = await migrate(this.#database, this.#tables)
-      await makeDays({ database: this.#database, tables: this.#tables, events: this.events })
+    return this.#calls.begin(async () => {
+      const { database, tables } = this.#parts
+      const report = await migrate(database, tables)
+      await makeDays({ database, tables, events: this.events })
       return report
     })
   }
 
   /** The SQL that `migrate` runs on an empty database, to read it, or to run it with another tool. */
   migrationSql(): string {
-    return migrationSql(this.#tables)
+    return migrationSql(this.#parts.tables)
   }
 
   /**
@@ -111,7 +84,7 @@ export class Pgq {
    * @throws PgqError SCHEMA_MISSING, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SCHEMA_OCCUPIED, DATABASE_UNAVAILABLE
    */
   check(): Promise<void> {
-    return this.#call(() => checkSchema(this.#database, this.#tables))
+    return this.#calls.begin(() => checkSchema(this.#parts.database, this.#parts.tables))
   }
 
   /**
@@ -122,9 +95,9 @@ export class Pgq {
   enqueue<Q extends AnyQueue>(
     queue: Q,
     payload: InputOf<Q>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult> {
-    return this.#call(() => this.#enqueuer.enqueue(queue, payload, options))
+    return this.#calls.begin(() => this.#parts.enqueuer.enqueue(queue, payload, options))
   }
 
   /**
@@ -134,9 +107,9 @@ export class Pgq {
   enqueueMany<Q extends AnyQueue>(
     queue: Q,
     payloads: Iterable<InputOf<Q>>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult[]> {
-    return this.#call(() => this.#enqueuer.enqueueMany(queue, payloads, options))
+    return this.#calls.begin(() => this.#parts.enqueuer.enqueueMany(queue, payloads, options))
   }
 
   /**
@@ -144,18 +117,7 @@ export class Pgq {
    * and later ones are refused with TRANSACTION_CLOSED.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#call(() =>
-      this.#database.transaction(async (session) => {
-        const guard = guardTransaction(session.queryable)
-        try {
-          const answer = await work(guard.tx)
-          await guard.flush()
-          return answer
-        } finally {
-          guard.close()
-        }
-      }),
-    )
+    return this.#calls.begin(() => runGuarded(this.#parts.database, work))
   }
 
   /**
@@ -164,7 +126,7 @@ export class Pgq {
    * @throws PgqError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, TRANSACTION_CLOSED, INVALID_OPTION, for an answer that JSON can't hold as well
    */
   once<T>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
-    return this.#call(() => this.#idempotency.once(options, work))
+    return this.#calls.begin(() => this.#parts.idempotency.once(options, work))
   }
 
   /**
@@ -172,46 +134,50 @@ export class Pgq {
    * @throws PgqError INVALID_ID
    */
   get(id: string): Promise<JobRecord | null> {
-    return this.#call(() => this.#inspector.get(id))
+    return this.#calls.begin(() => this.#parts.inspector.get(id))
   }
 
   /** A page of the jobs that match, newest first. */
   list(options: ListOptions = {}): Promise<JobPage> {
-    return this.#call(() => this.#inspector.list(options))
+    return this.#calls.begin(() => this.#parts.inspector.list(options))
+  }
+
+  /** How many of the jobs that match there are, by queue and status. It reads all it counts: name the statuses to leave a long history out. */
+  counts(filter: JobFilter = {}): Promise<JobCount[]> {
+    return this.#calls.begin(() => this.#parts.inspector.counts(filter))
+  }
+
+  /** Every queue that is known, and what it holds that has not been completed. Counts end at 10,000: it costs no more for a longer backlog. */
+  queues(): Promise<QueueSurvey[]> {
+    return this.#calls.begin(() => this.#parts.inspector.queues())
   }
 
   /**
-   * How many of the jobs that match there are, by queue and status. It reads all it counts: name the statuses to leave a long
-   * history out.
+   * About how many jobs there are in each state: those that wait or run are counted up to 10,000, and the rest comes from the statistics
+   * that PostgreSQL keeps anyway, which lag by a second or so and are 0 for a while after a crash of the server. Exact figures are `counts`.
    */
-  counts(filter: JobFilter = {}): Promise<JobCount[]> {
-    return this.#call(() => this.#inspector.counts(filter))
-  }
-
-  /** The queues, and what each holds that has not been completed. It reads every live and dead job once: some 0.1 s for 100,000. */
-  queues(): Promise<QueueSummary[]> {
-    return this.#call(() => this.#inspector.queues())
+  sizes(): Promise<JobSizes> {
+    return this.#calls.begin(() => this.#parts.inspector.sizes())
   }
 
   /** How far behind the queues are: the age of the oldest due job of each queue that has one. Cheap, whatever the backlog. */
   backlog(options: { readonly queues?: readonly (AnyQueue | string)[] } = {}): Promise<Backlog[]> {
-    return this.#call(() => this.#inspector.backlog(options))
+    return this.#calls.begin(() => this.#parts.inspector.backlog(options))
   }
 
   /** The workers that there are, on whatever machine, and how many jobs of which queues each has in hand. */
   workers(): Promise<WorkerReport[]> {
-    return this.#call(() => this.#inspector.workers())
+    return this.#calls.begin(() => this.#parts.inspector.workers())
   }
 
   /**
-   * Says why a job stands where it does: why it does not run, or where it runs, or how it has ended. Null when there is none with that
-   * id. It costs a few index probes, whatever the backlog.
+   * Says why a job stands where it does: why it does not run, where it runs, or how it has ended. Null when there is none with that id.
    * @throws PgqError INVALID_ID
    * @example
    * for (const { code, message } of (await pgq.explain(id))?.reasons ?? []) console.log(code, message)
    */
   explain(id: string): Promise<Explanation | null> {
-    return this.#call(() => this.#inspector.explain(id))
+    return this.#calls.begin(() => this.#parts.inspector.explain(id))
   }
 
   /**
@@ -222,8 +188,8 @@ export class Pgq {
    * for await (const job of pgq.watch(id)) console.log(job.status, job.progress)
    */
   watch(id: string, options: WatchOptions = {}): AsyncIterableIterator<JobRecord> {
-    if (this.#closed) throw closed()
-    return this.#watcher.watch(id, options)
+    this.#calls.assertOpen()
+    return this.#parts.watcher.watch(id, options)
   }
 
   /**
@@ -232,17 +198,17 @@ export class Pgq {
    * @throws PgqError INVALID_ID, INVALID_OPTION
    */
   cancel(target: JobTarget, options: CancelOptions = {}): Promise<number> {
-    return this.#call(async () => this.#controller.cancel(target, options))
+    return this.#calls.begin(async () => this.#parts.controller.cancel(target, options))
   }
 
   /** Makes waiting jobs due now, and starts dead and cancelled ones again with all their attempts. Returns how many. */
   retry(target: JobTarget, options: ControlOptions = {}): Promise<number> {
-    return this.#call(() => this.#controller.retry(target, options))
+    return this.#calls.begin(() => this.#parts.controller.retry(target, options))
   }
 
   /** Moves dead jobs back to wait, with all their attempts again. `redrive({})` means every dead job. Returns how many. */
   redrive(target: JobTarget, options: ControlOptions = {}): Promise<number> {
-    return this.#call(() => this.#controller.redrive(target, options))
+    return this.#calls.begin(() => this.#parts.controller.redrive(target, options))
   }
 
   /**
@@ -251,12 +217,12 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   pause(queue: AnyQueue | string, options: { readonly reason?: string } = {}): Promise<boolean> {
-    return this.#call(() => this.#queues.pause(queue, options))
+    return this.#calls.begin(() => this.#parts.queues.pause(queue, options))
   }
 
   /** Resumes a paused queue and wakes idle workers. Returns whether it was paused. */
   resume(queue: AnyQueue | string): Promise<boolean> {
-    return this.#call(() => this.#queues.resume(queue))
+    return this.#calls.begin(() => this.#parts.queues.resume(queue))
   }
 
   /**
@@ -265,7 +231,7 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   setLimits(queue: AnyQueue | string, limits: QueueLimits): Promise<void> {
-    return this.#call(() => this.#queues.setLimits(queue, limits))
+    return this.#calls.begin(() => this.#parts.queues.setLimits(queue, limits))
   }
 
   /**
@@ -273,27 +239,21 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   holdBack(queue: AnyQueue | string, options: HoldOptions): Promise<void> {
-    return this.#call(() => this.#queues.holdBack(queue, options))
+    return this.#calls.begin(() => this.#parts.queues.holdBack(queue, options))
   }
 
   /** Deletes jobs that are not running. Returns how many. */
   delete(target: JobTarget, options: ControlOptions = {}): Promise<number> {
-    return this.#call(() => this.#controller.delete(target, options))
+    return this.#calls.begin(() => this.#parts.controller.delete(target, options))
   }
 
   /**
-   * Looks at what makes a queue slow or unsafe (the version of the schema, vacuum, the xmin horizon and who holds it back, bloat,
-   * partitions, workers, a pooler, the clocks) and says what to do about it. It changes nothing, and opens two connections
-   * of its own besides.
+   * Looks for what makes a queue slow or unsafe (the schema, vacuum, the xmin horizon and who holds it back, bloat, partitions, workers,
+   * a pooler, the clocks) and says what to do about it. It changes nothing, and opens two connections of its own besides.
    * @throws PgqError INVALID_OPTION, DATABASE_…
    */
   diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
-    const deps = {
-      database: this.#database,
-      tables: this.#tables,
-      connection: this.#settings.connection,
-    }
-    return this.#call(() => new Doctor(deps).diagnose(options))
+    return this.#calls.begin(() => this.#parts.doctor.diagnose(options))
   }
 
   /**
@@ -301,48 +261,36 @@ export class Pgq {
    * @throws PgqError INVALID_OPTION, DUPLICATE_HANDLER
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
+    const { connection, maxPayloadBytes, retention } = this.#parts.settings
+    const shared = { tables: this.#parts.tables, events: this.events, hooks: this.#hooks }
     const deps: WorkerDeps = {
-      connection: this.#settings.connection,
-      tables: this.#tables,
-      events: this.events,
-      maxPayloadBytes: this.#settings.maxPayloadBytes,
+      ...shared,
+      connection,
+      maxPayloadBytes,
       isClosed: () => this.#closing !== undefined,
-      createMaintenance: (needs) =>
-        createMaintenance({
-          ...needs,
-          tables: this.#tables,
-          events: this.events,
-          retention: this.#settings.retention,
-        }),
+      createMaintenance: (needs) => createMaintenance({ ...needs, ...shared, retention }),
     }
     const worker = new Worker(deps, handlers, options)
     this.#workers.add(worker)
     return worker
   }
 
+  /** Runs code around the enqueues and attempts of this process. Returns the function that ends it. */
+  use(hooks: Hooks): () => void {
+    return this.#hooks.add(hooks)
+  }
+
   /** Stops the workers, finishes enqueues that are under way, and closes the connections that are its own. */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return (this.#closing ??= this.#close())
   }
 
   /** Handlers that the workers wait for may still enqueue; then nobody may begin anything. */
   async #close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop()))
-    this.#closed = true
-    await this.#watcher.close()
-    await Promise.allSettled(this.#calls)
-    await this.#database.close()
-  }
-
-  /** Begins a call at once, in the same turn: an enqueue in a transaction depends on it. */
-  #call<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(closed())
-    // What is returned must not count as handled by us: an error of a call that nobody awaits has to be heard.
-    const call = work().finally(() => this.#calls.delete(call))
-    this.#calls.add(call)
-    return call
+    this.#calls.close()
+    await this.#parts.watcher.close()
+    await this.#calls.settled()
+    await this.#parts.database.close()
   }
 }
-
-const closed = (): PgqError => new PgqError('CLOSED', 'this pgq was closed')

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, handle, isPgqError, type WorkerOptions } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema } = await freshQueue()
 
 /** Runs one job that waits for its signal, cancels it, and returns how long the signal took, in ms. */

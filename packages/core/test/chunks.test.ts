@@ -1,11 +1,10 @@
-import { latch, until } from '@pgq/test-support'
-import { expect, test, vi } from 'vitest'
+import { latch, until, work } from '@pgq/test-support'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineQueue, fixed, handle, handleChunk, isPgqError, type Job, SnoozeJob } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema } = await freshQueue()
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
@@ -118,7 +117,7 @@ test('a payload that the schema refuses dies alone, and the others run, also whe
   await work(pgq, [handleChunk(queue, (jobs) => void seen.push(jobs.map((job) => job.payload)))])
   await until('all have ended', () => dead.length + completed.length === 3)
   expect(dead).toHaveLength(1)
-  expect(seen.map((chunk) => chunk.toSorted())).toEqual([[1, 3]])
+  expect(seen.map((chunk) => chunk.toSorted((a, b) => a - b))).toEqual([[1, 3]])
 })
 
 test('a cancelled job of a chunk aborts alone; the signal of the chunk aborts with the last of them', async () => {

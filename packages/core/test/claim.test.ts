@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue } from '../src/index.ts'
 import type { ClaimedJob } from '../src/job/job.ts'
 import type { Session } from '../src/store/database.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession, registerWorker, storesOf } from './support/session.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 const { jobs, workers } = storesOf(schema)
 

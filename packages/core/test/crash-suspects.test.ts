@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
-
-vi.setConfig({ testTimeout: 90_000 })
 
 const innocents = (count: number) =>
   Array.from({ length: count }, () => ({ steps: [{ do: 'sleep', ms: 30 }] }))

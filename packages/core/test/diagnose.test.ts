@@ -1,10 +1,9 @@
 import { startPostgres } from '@pgq/embedded-postgres'
-import { cleanUpAfterwards, freshName } from '@pgq/test-support'
+import { cleanUpAfterwards, freshName, work } from '@pgq/test-support'
 import pg from 'pg'
 import { describe, expect, inject, test } from 'vitest'
 import { createPgq, defineQueue, type Finding, handle, type Pgq } from '../src/index.ts'
 import { freshQueue, unmigratedQueue } from './support/fresh-queue.ts'
-import { work } from './support/work.ts'
 
 /** What a check found that is more than a remark: the tests' server has no fsync, which is said of it each time. */
 async function found(pgq: Pgq, check: Finding['check'], options = {}): Promise<readonly Finding[]> {
@@ -150,7 +149,7 @@ describe('who holds the xmin horizon back', () => {
 })
 
 test(
-  'dead rows that vacuum may not remove, and an index that is much larger than its table, are bloat',
+  'dead rows that vacuum has not removed, and indexes that a broken build has left, are bloat',
   { timeout: 60_000 },
   async () => {
     const { pgq, sql, schema } = await freshQueue()
@@ -162,6 +161,11 @@ test(
       .toContainEqual(finding('warning', /jobs_waiting has 60000 dead rows beside 0 live ones/, /VACUUM/))
     await sql(`VACUUM ${schema}.jobs_waiting`)
     await expect.poll(() => found(pgq, 'bloat'), { timeout: 20_000 }).toEqual([])
+    await sql(`UPDATE pg_index SET indisvalid = false WHERE indexrelid = '${schema}.jobs_dead_id'::regclass`)
+    const [broken] = await found(pgq, 'bloat')
+    expect(broken).toEqual(finding('warning', /jobs_dead_id .* is invalid/, /REINDEX/))
+    await sql(/^REINDEX INDEX CONCURRENTLY \S+(?=, )/.exec(broken?.fix ?? '')?.[0] ?? '')
+    expect(await found(pgq, 'bloat')).toEqual([])
   },
 )
 

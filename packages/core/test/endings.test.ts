@@ -1,11 +1,10 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type * as source from '../src/index.ts'
 import { CancelJob, DeadJob, defineQueue, handle, RetryJob, SnoozeJob } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema } = await freshQueue()
 
 const dueInMs = async (id: string): Promise<number> => {

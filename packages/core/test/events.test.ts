@@ -136,6 +136,7 @@ test('every event makes one line in a log, without payloads', () => {
     metadata: {},
     createdAtMs: 0,
     scheduledForMs: 0,
+    startedAtMs: 0,
   }
   events.emit('job.failed', {
     job,

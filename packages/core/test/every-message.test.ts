@@ -138,7 +138,7 @@ async function live(run: Run, lane: number): Promise<void> {
       handle(defineQueue('plain'), () => count('plain')),
       handle(defineQueue('orphaned'), () => count('orphaned')),
       // Claimed again before its worker could ask what became of a settle without an answer, it would be told as lost.
-      handle(defineQueue('failing', { backoff: fixed(500) }), (job) => {
+      handle(defineQueue('failing', { backoff: fixed(2_000) }), (job) => {
         count('failing')
         if (job.attempt === 1) throw new Error('the first time')
       }),

@@ -2,7 +2,7 @@ import { until } from '@pgq/test-support'
 import { expect, test, vi } from 'vitest'
 import { createPgq, DeadJob, defineQueue, fixed, handle, isPgqError, SnoozeJob } from '../src/index.ts'
 import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
-import { collect } from './support/work.ts'
+import { collect } from './support/collect.ts'
 import { watchWrites } from './support/write-accidents.ts'
 
 vi.setConfig({ testTimeout: 600_000 })

@@ -1,12 +1,10 @@
-import { latch, until } from '@pgq/test-support'
+import { latch, until, work } from '@pgq/test-support'
 import pg from 'pg'
-import { expect, inject, test, vi } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { DeadJob, defineQueue, fixed, handle, type Reason } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { work } from './support/work.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 
 const reasonsOf = async (id: string): Promise<readonly Reason[]> => (await pgq.explain(id))?.reasons ?? []
@@ -87,10 +85,10 @@ test('limits and rates say until when, or which jobs hold them', async () => {
   const [job] = await sql<{ id: string }>(
     `INSERT INTO ${schema}.jobs (queue_name, group_key) VALUES ('limited', 'group 1') RETURNING id`,
   )
-  const until = expect.any(Date)
+  const date = expect.any(Date)
   expect(await reasonsOf(job?.id ?? '')).toMatchObject([
-    { code: 'rate_limited', group: null, until },
-    { code: 'held_back', group: 'group 1', until },
+    { code: 'rate_limited', group: null, until: date },
+    { code: 'held_back', group: 'group 1', until: date },
     { code: 'at_limit', group: null, limit: 2, running: 2, heldBy: held.map(({ id }) => id).toSorted() },
     { code: 'at_limit', group: 'group 1', limit: 1, running: 1, heldBy: [held[0]?.id] },
   ])
@@ -151,7 +149,10 @@ test('workers in other processes show what they have in hand, and go when they s
   const options = { name: 'in another process' }
   const queues = [{ name: 'fleet.a', concurrency: 3 }, { name: 'fleet.b' }]
   const child = await startWorkerProcess({ url: databaseUrl, schema, queues, options })
-  await pgq.enqueueMany(defineQueue('fleet.a'), Array(5).fill({ steps: [{ do: 'forever' }] }))
+  await pgq.enqueueMany(
+    defineQueue('fleet.a'),
+    Array.from({ length: 5 }, () => ({ steps: [{ do: 'forever' }] })),
+  )
   const { id } = await pgq.enqueue(defineQueue('fleet.b'), { steps: [{ do: 'forever' }] })
   await child.said('step.forever', id)
   const seen = await until('it has them all', async () =>

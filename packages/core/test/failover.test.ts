@@ -1,11 +1,9 @@
 import { type Postgres, startPostgres, startStandby } from '@pgq/embedded-postgres'
-import { cleanUpAfterwards, freshName, until } from '@pgq/test-support'
+import { cleanUpAfterwards, freshName, until, work } from '@pgq/test-support'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPgq, defineQueue, handle, isPgqError, type Pgq } from '../src/index.ts'
-import { collect, work } from './support/work.ts'
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
+import { collect } from './support/collect.ts'
 
 let primary: Postgres
 let standby: Postgres

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 90_000 })
 const { pgq, sql, schema, pool } = await freshQueue()
 
 test('twenty fast queues all drain, though together they want more than a worker holds', async () => {

@@ -1,10 +1,8 @@
 import { startPostgres } from '@pgq/embedded-postgres'
 import pg from 'pg'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle, isPgqError } from '../src/index.ts'
 import { cleanUpAfterwards, until } from '@pgq/test-support'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 const WORKERS = 50
 const JOBS = 2_000

@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
 import { openSession } from './support/session.ts'
-import { until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
-
-vi.setConfig({ testTimeout: 30_000 })
+import { until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
 /** The days that have a partition, relative to today in UTC. */
 async function days({ sql, schema }: FreshQueue): Promise<number[]> {

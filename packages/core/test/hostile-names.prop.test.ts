@@ -3,9 +3,9 @@ import { randomInt } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { defineQueue, handle, isPgqError } from '../src/index.ts'
-import { until } from '@pgq/test-support'
+import { until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
 vi.setConfig({ testTimeout: 3_600_000 })
 

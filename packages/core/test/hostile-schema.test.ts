@@ -6,7 +6,8 @@ import { HistoryStore } from '../src/store/history-store.ts'
 import { PgDatabase } from '../src/store/pg-database.ts'
 import { tablesIn } from '../src/sql/statement.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
+import { work } from '@pgq/test-support'
 
 const NAMES = [
   'we"ird',

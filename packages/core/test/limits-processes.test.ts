@@ -1,10 +1,9 @@
 import { until } from '@pgq/test-support'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startWorkerProcess, type WorkerProcess } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 
 /**

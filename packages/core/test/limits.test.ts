@@ -1,11 +1,10 @@
 import { until } from '@pgq/test-support'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defineQueue, handle, type Queue, RateLimitJob, type Worker } from '../src/index.ts'
 import type { ClaimNote } from '../src/store/job-store.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession, registerWorker, storesOf } from './support/session.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 const { jobs, workers } = storesOf(schema)
 const session = await openSession(databaseUrl)
@@ -220,8 +219,8 @@ describe('concurrency', () => {
     await pgq.enqueueMany(queue, of('only', 100))
     await until('all ran', () => ran.length === 100)
     expect(ran).toEqual(Array.from({ length: 100 }, (_, n) => n))
-    // 100 polls would take many times as long.
-    expect(performance.now() - began).toBeLessThan(5_000)
+    // 100 polls, at half a second each, would take twice as long.
+    expect(performance.now() - began).toBeLessThan(25_000)
   })
 })
 
@@ -298,9 +297,9 @@ describe('a handler that was turned away', () => {
     expect(performance.now() - at).toBeGreaterThan(900)
     expect(performance.now() - at).toBeLessThan(3_000)
     expect(ran.slice(3)).toEqual(['slow0', 'slow1'])
-    expect(
-      await sql(`SELECT DISTINCT attempts, status FROM ${schema}.jobs WHERE queue_name = 'turned away'`),
-    ).toEqual([{ attempts: 1, status: 'completed' }])
+    const ends = `SELECT DISTINCT attempts, status FROM ${schema}.jobs WHERE queue_name = 'turned away'`
+    await until('all are settled', async () => (await sql(`${ends} AND status = 'processing'`)).length === 0)
+    expect(await sql(ends)).toEqual([{ attempts: 1, status: 'completed' }])
   })
 
   test('holds the whole queue back when it has no group, or says so', async () => {

@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle, type Pgq } from '../src/index.ts'
 import { tablesIn } from '../src/sql/statement.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
-
-vi.setConfig({ testTimeout: 30_000 })
+import { collect } from './support/collect.ts'
 
 /** Polls and heartbeats are too far apart to find anything in the time of a test. */
 const ONLY_NOTIFIED = { pollInterval: '1m', lease: '10m' } as const

@@ -1,12 +1,11 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { createPgq, defineQueue, fixed, handle, type Pgq, SnoozeJob } from '../src/index.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
 import { type Fate, startMessageProxy } from './support/message-proxy.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq: direct, schema, databaseUrl } = await freshQueue()
 
 async function through(): Promise<{ pgq: Pgq; proxy: Proxy }> {

@@ -1,8 +1,6 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { explore, type Model } from './support/explore.ts'
 import { type Protocol, protocolModel, RULES, type Rules } from './support/protocol-model.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 /** How many things may go wrong in one history. Two take minutes, and gigabytes: `PGQ_MODEL_FAULTS=2`. */
 const FAULTS = Number(process.env['PGQ_MODEL_FAULTS'] ?? 1)

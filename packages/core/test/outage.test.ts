@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Postgres, startPostgres } from '@pgq/embedded-postgres'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPgq, defineQueue, handle, type Pgq } from '../src/index.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
-import { collect, work } from './support/work.ts'
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+import { collect } from './support/collect.ts'
 
 const LEASE_MS = 1_000
 /** How long an outage lasts: ten leases, the shortest that there are. */

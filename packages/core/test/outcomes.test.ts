@@ -1,10 +1,9 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, fixed, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema } = await freshQueue()
 
 const cyclic: Record<string, unknown> = { name: 'cycle' }
@@ -163,7 +162,7 @@ test('many jobs that end with large results at once are all completed', async ()
   await until('they are completed', () => done.length === 100, 30_000)
   expect(runs).toBe(100)
   expect(done.every(({ problem }) => problem === undefined)).toBe(true)
-}, 40_000)
+})
 
 test('a schema that throws over a stored payload ends the job with that on record', async () => {
   const odd = defineQueue('odd.schema', {

@@ -1,9 +1,8 @@
 import { until } from '@pgq/test-support'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, handle, type Pgq, type Worker } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema, pool } = await freshQueue()
 
 /** A worker that says which payloads it ran. */

@@ -340,6 +340,7 @@ test('the functions of the hot statements keep one plan, scan no table and compi
   )
   expect(rows.map((row) => row.proname)).toEqual([
     'claim_jobs',
+    'claim_limited',
     'settle_completed',
     'settle_ended',
     'settle_waiting',

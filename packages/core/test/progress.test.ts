@@ -1,15 +1,14 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, handle, isPgqError } from '../src/index.ts'
 import type { Claim } from '../src/sql/held-claims.ts'
 import type { Database } from '../src/store/database.ts'
 import type { JobStore } from '../src/store/job-store.ts'
 import { ProgressWriter } from '../src/worker/progress.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 
 test('a value is stored when the promise resolves, whatever its shape', async () => {

@@ -1,7 +1,21 @@
 import { expect, test } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { work } from './support/work.ts'
+import { work } from '@pgq/test-support'
+
+const count = (jobs: number, isMore = false) => ({ jobs, isMore })
+const NOTHING = {
+  due: count(0),
+  delayed: count(0),
+  failed: 0,
+  processing: 0,
+  dead: count(0),
+  cancelled: count(0),
+  oldestDueMs: null,
+  pausedAt: null,
+  pausedReason: null,
+  workers: 0,
+}
 
 test('queues() shows what every queue holds that has not been completed', async () => {
   const { pgq, sql, schema } = await freshQueue()
@@ -10,9 +24,11 @@ test('queues() shows what every queue holds that has not been completed', async 
   await work(pgq, [handle(defineQueue('idle'), () => {})], { maintenance: false })
   await pgq.pause('mails', { reason: 'audit' })
   await pgq.enqueueMany(mails, [1, 2, 3])
-  await pgq.enqueue(mails, 4, { delay: '1h' })
+  await pgq.enqueue(mails, 4, { priority: 7, group: 'acme' })
+  await pgq.enqueue(mails, 5, { delay: '1h', group: 'acme' })
   await sql(
-    `INSERT INTO ${schema}.jobs (queue_name, status, scheduled_for) VALUES ('mails', 'failed', now() - interval '1 min')`,
+    `INSERT INTO ${schema}.jobs (queue_name, status, scheduled_for)
+     SELECT 'mails', 'failed', now() + minutes * interval '1 min' FROM unnest('{-1,5}'::integer[]) AS minutes`,
   )
   await sql(
     `INSERT INTO ${schema}.jobs (queue_name, status, completed_at)
@@ -20,29 +36,27 @@ test('queues() shows what every queue holds that has not been completed', async 
   )
   const [idle, held, sms, ...others] = await pgq.queues()
   expect(others).toEqual([])
-  const nothing = {
-    pausedAt: null,
-    pausedReason: null,
-    due: 0,
-    delayed: 0,
-    failed: 0,
-    processing: 0,
-    dead: 0,
-  }
-  expect(idle).toEqual({ ...nothing, name: 'idle', oldestDueMs: null, workers: 1 })
-  expect(sms).toEqual({ ...nothing, name: 'sms', processing: 1, dead: 2, oldestDueMs: null, workers: 0 })
+  expect(idle).toEqual({ ...NOTHING, queue: 'idle', workers: 1 })
+  expect(sms).toEqual({ ...NOTHING, queue: 'sms', processing: 1, dead: count(2), cancelled: count(1) })
   expect(held).toEqual({
-    ...nothing,
-    name: 'mails',
-    pausedAt: expect.any(Date),
-    pausedReason: 'audit',
-    due: 3,
-    delayed: 1,
+    ...NOTHING,
+    queue: 'mails',
+    due: count(5),
+    delayed: count(2),
     failed: 1,
     oldestDueMs: expect.any(Number),
-    workers: 0,
+    pausedAt: expect.any(Date),
+    pausedReason: 'audit',
   })
   expect(held?.oldestDueMs).toBeGreaterThanOrEqual(60_000)
+})
+
+test('queues() counts up to 10,000, and says when there are more', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  await sql(`INSERT INTO ${schema}.jobs (queue_name) SELECT 'q' FROM generate_series(1, 10000)`)
+  expect(await pgq.queues()).toMatchObject([{ queue: 'q', due: count(10_000) }])
+  await sql(`INSERT INTO ${schema}.jobs (queue_name, priority) VALUES ('q', 5)`)
+  expect(await pgq.queues()).toMatchObject([{ queue: 'q', due: count(10_000, true) }])
 })
 
 test('counts() takes every condition of a filter', async () => {

@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, handle, type Pgq } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 import { startWorkerProcess, type Step, type WorkerProcess } from './support/worker-process.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 /** Short, and still long enough for a machine that does other things too. */
 const LEASE = { lease: '1s' } as const

@@ -1,10 +1,9 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, fixed, handle, linear, list, RetryJob } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema } = await freshQueue()
 
 /** How long after its failure the next attempt is due, in ms by the database's clock. */

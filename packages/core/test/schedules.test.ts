@@ -1,4 +1,4 @@
-import { until } from '@pgq/test-support'
+import { until, work } from '@pgq/test-support'
 import { expect, test } from 'vitest'
 import {
   type Handler,
@@ -12,7 +12,7 @@ import {
 } from '../src/index.ts'
 import { defineQueue } from '../src/job/queue.ts'
 import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
 const queue = defineQueue('reports', { payload: type<{ kind: string }>(), maxAttempts: 7 })
 const quick = { lease: '1s' } as const
@@ -166,11 +166,11 @@ test('a tick whose predecessor still waits is held back by a unique key', async 
   const other = defineQueue('nobody.works.here')
   await pgq.schedules.upsert(schedule(other, { every: '1s' }, 1, { uniqueKey: 'one at a time' }))
   await work(pgq, [idle], quick)
-  await until('it has ticked twice', () => ticked.length >= 2)
-  expect(ticked.slice(0, 2).map(({ ids, deduplicated }) => [ids.length, deduplicated])).toEqual([
-    [1, 0],
-    [0, 1],
-  ])
+  // A leader that is late runs several ticks at once, so they are counted, not looked at one by one.
+  const count = (of: (event: (typeof ticked)[number]) => number): number =>
+    ticked.reduce((sum, event) => sum + of(event), 0)
+  await until('one was held back', () => count(({ deduplicated }) => deduplicated) >= 1)
+  expect(count(({ ids }) => ids.length)).toBe(1)
   expect((await pgq.list({ queue: other })).jobs).toHaveLength(1)
 })
 

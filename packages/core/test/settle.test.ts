@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import type { ClaimedJob } from '../src/job/job.ts'
 import type { Claim } from '../src/sql/held-claims.ts'
 import type { Session } from '../src/store/database.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession, registerWorker, storesOf } from './support/session.ts'
-import { latch, until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 const { jobs, workers } = storesOf(schema)
 

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue, fixed, handle, SnoozeJob } from '../src/index.ts'
-import { until } from '@pgq/test-support'
+import { until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
-import { collect, work } from './support/work.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
+import { collect } from './support/collect.ts'
 
 test('while a newer release migrates, and after it, workers and producers of this one go on as before', async () => {
   const { pgq, sql, schema } = await freshQueue()

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineQueue } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
 import { until } from '@pgq/test-support'
 import { startWorkerProcess, type Step, type WorkerProcessOptions } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 
 const start = (options: Partial<WorkerProcessOptions> = {}): ReturnType<typeof startWorkerProcess> =>

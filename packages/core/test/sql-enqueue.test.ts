@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { work } from './support/work.ts'
+import { work } from '@pgq/test-support'
 
 const V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 test('the function takes its arguments by place', async () => {
   const { pgq, sql, schema } = await freshQueue()
   const [row] = await sql(`SELECT * FROM ${schema}.enqueue('mail', '{"to": "a"}')`)
-  expect(row).toEqual({ id: expect.stringMatching(V7), deduplicated: false })
+  expect(row).toEqual({ id: expect.stringMatching(V7), deduplicated: false, replaced: false })
   expect(await pgq.get(row.id)).toMatchObject({
     queue: 'mail',
     payload: { to: 'a' },
@@ -60,7 +60,7 @@ test('a key deduplicates, across SQL and the API', async () => {
   const { pgq, sql, schema } = await freshQueue()
   const enqueue = `SELECT * FROM ${schema}.enqueue('mail', unique_key => 'k')`
   const [first] = await sql(enqueue)
-  expect(await sql(enqueue)).toEqual([{ id: first.id, deduplicated: true }])
+  expect(await sql(enqueue)).toEqual([{ id: first.id, deduplicated: true, replaced: false }])
   expect(await pgq.enqueue(defineQueue('mail'), 1, { uniqueKey: 'k' })).toEqual({
     id: first.id,
     deduplicated: true,
@@ -100,7 +100,9 @@ test('many go in as one JSON array, with ids of their own or given', async () =>
   const deduplicated = await sql(`SELECT * FROM ${schema}.enqueue_many($1::text::jsonb)`, [
     JSON.stringify(jobs),
   ])
-  expect(deduplicated).toEqual([{ id: expect.stringMatching(V7), standing_id: expect.stringMatching(V7) }])
+  expect(deduplicated).toEqual([
+    { id: expect.stringMatching(V7), standing_id: expect.stringMatching(V7), outcome: 'skipped' },
+  ])
   expect((await pgq.get(given))?.payload).toBe(2)
   expect((await pgq.get(deduplicated[0].standing_id))?.payload).toBe(3)
   expect((await pgq.list({ queue: 'other' })).jobs).toMatchObject([{ payload: null }])

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle, isPgqError } from '../src/index.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 
 const processing = (queue: string): Promise<unknown[]> =>

@@ -1,11 +1,8 @@
 import pg from 'pg'
-import { expect, inject, test, vi } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { createPgq, defineQueue, handle } from '../src/index.ts'
-import { cleanUpAfterwards, until } from '@pgq/test-support'
+import { cleanUpAfterwards, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
-import { work } from './support/work.ts'
-
-vi.setConfig({ testTimeout: 90_000 })
 
 test('a settle that is too much for the statement_timeout of a role is made in smaller parts', async () => {
   const { schema, pgq } = await freshQueue()

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   createPgq,
   DeadJob,
@@ -11,13 +11,12 @@ import {
   SnoozeJob,
   type TransactionalJobContext,
 } from '../src/index.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 import { startWorkerProcess } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema, databaseUrl } = await freshQueue()
 const effects = `${schema}.effects`
 await sql(`CREATE TABLE ${effects} (job_id uuid, fence integer)`)

@@ -16,6 +16,7 @@ import {
   type PayloadOf,
   type PgqEvents,
   type Queryable,
+  type Queue,
   type ResultOf,
   schedule,
   SnoozeJob,
@@ -95,6 +96,26 @@ describe('enqueue', () => {
     void pgq.enqueue(plain, { host: 'a' }, { metadata: { at: new Date() } })
     // @ts-expect-error -- not a transaction
     void pgq.enqueue(plain, { host: 'a' }, { tx: {} })
+  })
+
+  test('knows the fields that can make a key', () => {
+    const unique = { fields: ['host'], onConflict: { debounce: '5s', maxWait: '1m' } } as const
+    const queue = defineQueue('unique', { payload: type<{ host: string; at?: { port: number } }>(), unique })
+    expectTypeOf(queue).toEqualTypeOf<Queue<{ host: string; at?: { port: number } }>>()
+    void pgq.enqueue(queue, { host: 'a' }, { unique: { fields: ['at.port', 'host'], serial: true } })
+    void pgq.enqueue(queue, { host: 'a' }, { unique: { key: ({ host }) => host, period: '1h' } })
+    void pgq.enqueue(queue, { host: 'a' }, { unique: false })
+    void pgq.enqueue(untyped, 1, { unique: { fields: '*' } })
+    // @ts-expect-error -- no such field
+    void pgq.enqueue(queue, { host: 'a' }, { unique: { fields: ['hosts'] } })
+    // @ts-expect-error -- a number is no key
+    void pgq.enqueue(queue, { host: 'a' }, { unique: { key: ({ at }) => at?.port ?? 0 } })
+    // @ts-expect-error -- a debounce without an end
+    void pgq.enqueue(queue, { host: 'a' }, { unique: { key: 'a', onConflict: { debounce: '5s' } } })
+    // @ts-expect-error -- no such status
+    void pgq.enqueue(queue, { host: 'a' }, { unique: { key: 'a', statuses: ['waiting'] } })
+    // @ts-expect-error -- no such field
+    defineQueue('unique', { payload: type<{ host: string }>(), unique: { fields: ['port'] } })
   })
 
   test('takes a client of pg as it is', () => {

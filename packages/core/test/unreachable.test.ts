@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { type Proxy, startProxy } from './support/proxy.ts'
-import { latch, until } from '@pgq/test-support'
-import { work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
 import { startWorkerProcess } from './support/worker-process.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
 const fresh = await freshQueue()
 const { schema, databaseUrl, pgq } = fresh
 

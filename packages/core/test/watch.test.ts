@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { createPgq, defineQueue, handle, type JobRecord } from '../src/index.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { startProxy } from './support/proxy.ts'
-import { collect, work } from './support/work.ts'
+import { collect } from './support/collect.ts'
 
 const queue = defineQueue('slow')
 const coded = (code: string) => expect.objectContaining({ name: 'PgqError', code })

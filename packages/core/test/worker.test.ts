@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineQueue, handle, type as typeOnly } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
-import { latch, until } from '@pgq/test-support'
-import { collect, work } from './support/work.ts'
+import { latch, until, work } from '@pgq/test-support'
+import { collect } from './support/collect.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
 const { pgq, sql, schema } = await freshQueue()
 
 const countOf = async (queue: string, status: string): Promise<number> => {
@@ -204,6 +203,7 @@ test('results, progress and what the job knows of itself are stored and passed o
       attempt: 1,
       maxAttempts: 9,
       fence: 1,
+      group: null,
       priority: 4,
       metadata,
       createdAt: expect.any(Date),

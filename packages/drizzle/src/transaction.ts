@@ -23,7 +23,7 @@ export interface TransactionJobs {
   enqueue<Q extends AnyQueue>(
     queue: Q,
     payload: InputOf<Q>,
-    options?: Omit<EnqueueOptions, 'tx'>,
+    options?: Omit<EnqueueOptions<InputOf<Q>>, 'tx'>,
   ): Promise<EnqueueResult>
   /**
    * Writes many jobs of one queue, all of them or none, as `pgq.enqueueMany` does.
@@ -32,7 +32,7 @@ export interface TransactionJobs {
   enqueueMany<Q extends AnyQueue>(
     queue: Q,
     payloads: Iterable<InputOf<Q>>,
-    options?: Omit<EnqueueOptions, 'tx'>,
+    options?: Omit<EnqueueOptions<InputOf<Q>>, 'tx'>,
   ): Promise<EnqueueResult[]>
 }
 

@@ -49,7 +49,7 @@ export class RequestQueue {
   enqueue<Q extends AnyQueue>(
     queue: Q,
     payload: InputOf<Q>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult> {
     return this.#deps.pgq.enqueue(queue, payload, options)
   }
@@ -58,7 +58,7 @@ export class RequestQueue {
   enqueueMany<Q extends AnyQueue>(
     queue: Q,
     payloads: Iterable<InputOf<Q>>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult[]> {
     return this.#deps.pgq.enqueueMany(queue, payloads, options)
   }

@@ -4,7 +4,7 @@ import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPgq, defineQueue, handle, type Worker } from '@pgq/core'
 import { startPostgres } from '@pgq/embedded-postgres'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { gracefulShutdown, type ShutdownOptions, type ShutdownStep } from '../src/index.ts'
 import { type ApiProcess, startApi } from './support/api-process.ts'
 import { follow } from './support/event-source.ts'
@@ -12,7 +12,6 @@ import { cleanUpAfterwards, until } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { appWith, serve } from './support/serve.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
 const { pgq, schema, databaseUrl, pool } = await freshQueue()
 const idleWorker = pgq.createWorker([handle(defineQueue('idle'), async () => {})])
 const slow = defineQueue('slow')

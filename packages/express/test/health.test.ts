@@ -6,26 +6,12 @@ import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { healthRouter, type HealthOptions } from '../src/index.ts'
 import { lifecycleOf } from '../src/lifecycle.ts'
-import { cleanUpAfterwards, until } from '@pgq/test-support'
-import { freshQueue, work } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, countingPool, until, work } from '@pgq/test-support'
+import { freshQueue } from './support/fresh-queue.ts'
 import { appWith, bodyOf, serve } from './support/serve.ts'
 
 const { pgq, schema } = await freshQueue()
 const handlers = [handle(defineQueue('idle'), async () => {})]
-
-/** A pool that counts what it is asked. */
-function countingPool(connectionString: string): { pool: pg.Pool; asked: () => number } {
-  const pool = new pg.Pool({ connectionString })
-  pool.on('error', () => {})
-  let asked = 0
-  const query = pool.query.bind(pool) as (...args: unknown[]) => unknown
-  pool.query = ((...args: unknown[]) => {
-    asked++
-    return query(...args)
-  }) as typeof pool.query
-  cleanUpAfterwards(() => pool.end())
-  return { pool, asked: () => asked }
-}
 
 test('a process that works is alive and ready', async () => {
   const worker = await work(pgq, handlers)
@@ -55,6 +41,28 @@ test('a worker that does not run makes it unready, and not dead', async () => {
   expect((await request('/livez')).status).toBe(200)
 })
 
+test('a worker whose claims hang is not live, though the process answers and the lease is renewed', async () => {
+  const own = await freshQueue()
+  const worker = await work(own.pgq, handlers, { lease: '2s' })
+  const { request } = await serve(appWith(healthRouter(own.pgq, { workers: [worker], stalledAfter: '1s' })))
+  expect((await request('/livez')).status).toBe(200)
+  const blocker = await own.pool.connect()
+  await blocker.query('BEGIN')
+  await blocker.query(`LOCK TABLE ${own.schema}.jobs_waiting IN ACCESS EXCLUSIVE MODE`)
+  await until('it is noticed', async () => (await request('/livez')).status === 503)
+  const response = await request('/livez')
+  expect(await response.json()).toEqual({
+    type: 'urn:problem-type:pgq:not-live',
+    title: 'Not live',
+    status: 503,
+    checks: { workers: 'stalled' },
+  })
+  expect(worker.status).toBe('running')
+  await blocker.query('ROLLBACK')
+  blocker.release()
+  await until('it is live again', async () => (await request('/livez')).status === 200)
+})
+
 test('a database that goes away and comes back takes readiness with it, and the worker pauses', async () => {
   const postgres = await startPostgres()
   const own = createPgq({ connectionString: postgres.url })
@@ -65,7 +73,9 @@ test('a database that goes away and comes back takes readiness with it, and the 
   })
   await own.migrate()
   await worker.start()
-  const { request } = await serve(appWith(healthRouter(own, { workers: [worker], cacheFor: 50 })))
+  const { request } = await serve(
+    appWith(healthRouter(own, { workers: [worker], cacheFor: 50, stalledAfter: '1s' })),
+  )
   const checks = async (): Promise<unknown> => JSON.stringify((await bodyOf(await request('/readyz'))).checks)
   expect(await checks()).toBe('{"database":"ok","workers":"ok"}')
   await postgres.kill()
@@ -143,7 +153,7 @@ test('a database that does not answer costs an answer in time and one connection
   await once(silent, 'listening')
   const { port } = silent.address() as net.AddressInfo
   const hanging = createPgq({ connectionString: `postgres://x@127.0.0.1:${port}/x` })
-  const { request } = await serve(appWith(healthRouter(hanging, { timeout: '100ms', cacheFor: 0 })))
+  const { request } = await serve(appWith(healthRouter(hanging, { timeout: '1s', cacheFor: 0 })))
   const started = performance.now()
   const probes = await Promise.all(Array.from({ length: 20 }, () => request('/readyz')))
   await request('/readyz')
@@ -204,7 +214,7 @@ test('connections that are dead and do not say so do not take readiness with the
     await pool.end()
   })
   const own = createPgq({ pool, schema })
-  const { request } = await serve(appWith(healthRouter(own, { timeout: '100ms', cacheFor: 20 })))
+  const { request } = await serve(appWith(healthRouter(own, { timeout: '1s', cacheFor: 20 })))
   await Promise.all([pool.query('SELECT pg_sleep(0.05)'), pool.query('SELECT pg_sleep(0.05)')])
   expect((await request('/readyz')).status).toBe(200)
   expect(links).toHaveLength(2)
@@ -219,6 +229,7 @@ test.for([
   [{ workers: pgq.createWorker(handlers) }, /^workers is a Worker: it must be an array/],
   [{ workers: [{}] }, /^workers\[0\] is an object: it must be what pgq.createWorker/],
   [{ cacheFor: '1h' }, /^cacheFor is "1h"/],
+  [{ stalledAfter: 10 }, /^stalledAfter is 10/],
 ] as const)('options are checked: %j', ([options, message]) => {
   expect(() => healthRouter(pgq, options as unknown as HealthOptions)).toThrow(message)
 })

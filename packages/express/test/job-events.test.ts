@@ -6,8 +6,8 @@ import { expect, inject, test } from 'vitest'
 import { jobStatusRouter, type JobStatusOptions, problems } from '../src/index.ts'
 import { lifecycleOf } from '../src/lifecycle.ts'
 import { follow } from './support/event-source.ts'
-import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
-import { freshQueue, type FreshQueue, work } from './support/fresh-queue.ts'
+import { cleanUpAfterwards, latch, until, work } from '@pgq/test-support'
+import { freshQueue, type FreshQueue } from './support/fresh-queue.ts'
 import { appWith, serve, type Served } from './support/serve.ts'
 
 const shared = await freshQueue()

@@ -5,9 +5,9 @@ import { createPgq, defineQueue, handle, type JobRecord, type Pgq } from '@pgq/c
 import type { ErrorRequestHandler } from 'express'
 import { expect, inject, test } from 'vitest'
 import { jobStatusRouter, type JobStatusOptions, jobView, problems } from '../src/index.ts'
-import { freshQueue, work } from './support/fresh-queue.ts'
+import { freshQueue } from './support/fresh-queue.ts'
 import { appWith, serve, type Served } from './support/serve.ts'
-import { latch, until } from '@pgq/test-support'
+import { latch, until, work } from '@pgq/test-support'
 
 const { pgq } = await freshQueue()
 const fail = async (): Promise<never> => {

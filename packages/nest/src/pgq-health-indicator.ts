@@ -24,6 +24,8 @@ export interface PgqHealthOptions {
   readonly connection?: string
   /** How long the database has to answer, 1 ms to 10 m. @default '3s' */
   readonly timeout?: Duration
+  /** For how long the claim loop of the worker may make no progress while the database answers, 1 s to 1 h. @default '1m' */
+  readonly stalledAfter?: Duration
 }
 
 /** What there is to say beside the status. */
@@ -36,7 +38,7 @@ interface Details extends Record<string, unknown> {
 
 /**
  * Says how a connection is: `down` when its database does not answer, its schema does not fit, or its worker (if this process has
- * one) does not run; `degraded` when jobs wait for too long. Terminus 11 has no `degraded`: there it is `up`, with the same details.
+ * one) does not run or its claim loop hangs; `degraded` when jobs wait for too long. Terminus 11 has no `degraded`: there it is `up`, with the same details.
  * @example
  * \@HealthCheck() \@Get('health')
  * check() { return this.health.check([() => this.pgq.check('jobs', { maxOldestDue: '5m' })]) }
@@ -62,11 +64,18 @@ export class PgqHealthIndicator {
     key: Key,
     options: PgqHealthOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
-    knownOptions('PgqHealthIndicator.check', options, ['maxOldestDue', 'queues', 'connection', 'timeout'])
+    knownOptions('PgqHealthIndicator.check', options, [
+      'maxOldestDue',
+      'queues',
+      'connection',
+      'timeout',
+      'stalledAfter',
+    ])
     const { maxOldestDue, queues, connection: name = DEFAULT_CONNECTION, timeout = '3s' } = options
     const limitMs = maxOldestDue === undefined ? undefined : durationMs('maxOldestDue', maxOldestDue)
     if (queues !== undefined) checkQueues(queues)
     const timeoutMs = durationMs('timeout', timeout, { min: 1, max: 600_000 })
+    const stalledMs = durationMs('stalledAfter', options.stalledAfter ?? '1m', { min: 1_000, max: 3_600_000 })
     const connection = connectionOf(this.#modules, name)
     const session = this.#service.check(key)
     const worker = connection.wantsWorker ? (connection.worker?.status ?? 'stopped') : 'none'
@@ -74,6 +83,11 @@ export class PgqHealthIndicator {
       await within(timeoutMs, connection.pgq.check())
       if (worker !== 'running' && worker !== 'none')
         return session.down<Details>({ worker, message: `the worker is ${worker}` })
+      if ((connection.worker?.stalledMs ?? 0) > stalledMs)
+        return session.down<Details>({
+          worker,
+          message: 'the worker is stalled: its claims make no progress',
+        })
       if (limitMs === undefined) return session.up<Details>({ worker })
       const behind = await within(timeoutMs, waitingFor(connection, limitMs, queues))
       return behind.length === 0 ? session.up<Details>({ worker }) : degraded(session, worker, behind)

@@ -40,7 +40,7 @@ export class QueueClient<Q extends AnyQueue> {
    * Writes one job; see `Pgq.enqueue`. With `tx` it belongs to your transaction.
    * @throws PgqError INVALID_PAYLOAD, PAYLOAD_TOO_LARGE, INVALID_OPTION, TRANSACTION_CLOSED, SCHEMA_MISSING, CLOSED, DATABASE_…
    */
-  enqueue(payload: InputOf<Q>, options?: EnqueueOptions): Promise<EnqueueResult> {
+  enqueue(payload: InputOf<Q>, options?: EnqueueOptions<InputOf<Q>>): Promise<EnqueueResult> {
     return this.#pgq().enqueue(this.queue, payload, options)
   }
 
@@ -48,7 +48,10 @@ export class QueueClient<Q extends AnyQueue> {
    * Writes many jobs: all of them or none. The options go for each. Returns the results in the order of the payloads.
    * @throws PgqError as `enqueue`
    */
-  enqueueMany(payloads: Iterable<InputOf<Q>>, options?: EnqueueOptions): Promise<EnqueueResult[]> {
+  enqueueMany(
+    payloads: Iterable<InputOf<Q>>,
+    options?: EnqueueOptions<InputOf<Q>>,
+  ): Promise<EnqueueResult[]> {
     return this.#pgq().enqueueMany(this.queue, payloads, options)
   }
 

@@ -128,6 +128,27 @@ test('down when the worker does not run', async () => {
   expect(options.schema).toBe(pgq.schema)
 })
 
+test('down when the claims of the worker hang, though it keeps its lease', async () => {
+  const { options, pool, schema } = await freshSchema()
+  const { ask } = await serve({ ...options, worker: { lease: '2s' } }, { stalledAfter: '1s' }, [
+    ParcelProcessor,
+  ])
+  expect((await ask()).http).toBe(200)
+  const blocker = await pool.connect()
+  await blocker.query(`BEGIN; LOCK TABLE ${schema}.jobs_waiting IN ACCESS EXCLUSIVE MODE`)
+  const health = await until('it is noticed', async () => {
+    const now = await ask()
+    return now.http === 503 && now
+  })
+  await blocker.query('ROLLBACK')
+  blocker.release()
+  expect(health.details['jobs']).toEqual({
+    status: 'down',
+    worker: 'running',
+    message: 'the worker is stalled: its claims make no progress',
+  })
+})
+
 test('options that are wrong', async () => {
   const { options } = await freshSchema()
   const { app } = await serve(options, {})

@@ -1,4 +1,7 @@
 export { cleanUpAfterwards } from './clean-up.ts'
+export { countingPool } from './counting-pool.ts'
+export { type FreshQueue, freshQueueWith, unmigratedQueueWith } from './fresh-queue.ts'
 export { type Latch, latch } from './latch.ts'
 export { dropSchema, freshName } from './schema.ts'
 export { until } from './until.ts'
+export { work } from './work.ts'

@@ -16,6 +16,12 @@ export interface EnqueueSettings {
   readonly tenant?: string
 }
 
+/** How queues are made, where a scenario asks for more than the default. */
+export interface SetUpSettings {
+  /** How many jobs of each queue may run at once over all workers. @default as many as there are */
+  readonly limit?: number
+}
+
 /** What a worker has to do. */
 export interface WorkOrder {
   readonly queues: readonly string[]
@@ -50,7 +56,7 @@ export interface Contestant {
   /** True for what only moves rows: it is believed what the tables say, for want of handlers that could tell. @default false */
   readonly isBare?: boolean
   /** Makes the tables and queues in an empty store. */
-  setUp(queues: readonly string[]): Promise<void>
+  setUp(queues: readonly string[], settings?: SetUpSettings): Promise<void>
   enqueueMany(queue: string, payloads: readonly BenchPayload[], settings?: EnqueueSettings): Promise<unknown>
   enqueue(queue: string, payload: BenchPayload, settings?: Pick<EnqueueSettings, 'tenant'>): Promise<unknown>
   /** Puts jobs into a queue that no worker will touch: some that are done, where history is kept, and some that are not due. */

@@ -22,7 +22,10 @@ export const openPgq: OpenContestant = (url): Contestant => {
   pgq.events.on('error', ({ where, error }) => console.error(`pgq: ${where}:`, error))
 
   return {
-    setUp: async () => void (await pgq.migrate()),
+    async setUp(names, { limit } = {}) {
+      await pgq.migrate()
+      if (limit !== undefined) for (const name of names) await pgq.setLimits(name, { concurrency: limit })
+    },
     enqueueMany: (queue, payloads, { priority, once, tenant } = {}) =>
       pgq.enqueueMany(queueOf(queue), payloads, {
         ...(priority !== undefined && { priority }),

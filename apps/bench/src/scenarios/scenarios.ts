@@ -4,6 +4,7 @@ import { enqueueManyScenario } from './enqueue-many.ts'
 import { enqueueScenario } from './enqueue.ts'
 import { fairnessScenario } from './fairness.ts'
 import { latencyScenario } from './latency.ts'
+import { limitsScenario } from './limits.ts'
 import { memoryScenario } from './memory.ts'
 import { mixedScenario } from './mixed.ts'
 import { pinnedScenario } from './pinned.ts'
@@ -23,4 +24,5 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
   mixed: mixedScenario,
   memory: memoryScenario,
   fairness: fairnessScenario,
+  limits: limitsScenario,
 }

@@ -1,4 +1,4 @@
-import type { Counts } from '../contestants/contestant.ts'
+import type { Counts, SetUpSettings } from '../contestants/contestant.ts'
 import { BenchFault } from '../fault.ts'
 import { rosterEntry } from '../roster.ts'
 import type { Meter } from '../servers/postgres-server.ts'
@@ -9,10 +9,13 @@ import type { Measurement, Stage } from './scenario.ts'
 export const QUEUE = 'bench'
 
 /** Makes the tables and enqueues the jobs, in a process that then disconnects; returns what is there. */
-export async function fillQueue({ entry, jobs, hire, store, isNewStore }: Stage): Promise<Counts> {
+export async function fillQueue(
+  { entry, jobs, hire, store, isNewStore }: Stage,
+  settings: SetUpSettings = {},
+): Promise<Counts> {
   const producer = await hire('producer')
   await producer.open(store.url)
-  if (isNewStore) await producer.do('setUp', { queues: [QUEUE] })
+  if (isNewStore) await producer.do('setUp', { queues: [QUEUE], ...settings })
   await producer.do('insertBulks', { queue: QUEUE, jobs, ...rosterEntry(entry.contestant).bulk })
   const counts = await producer.do('counts', { queues: [QUEUE] })
   await producer.close()

@@ -1,4 +1,4 @@
-import type { Ballast, Contestant, Counts } from '../contestants/contestant.ts'
+import type { Ballast, Contestant, Counts, SetUpSettings } from '../contestants/contestant.ts'
 import { insertBulks, type InsertReport, insertSingles } from './inserts.ts'
 import { type FairnessOptions, type FairnessReport, measureFairness } from './fairness.ts'
 import { type LatencyOptions, type LatencyReport, measureLatency } from './latency.ts'
@@ -8,7 +8,7 @@ import { Stint, type StintOptions, type StintReport } from './stint.ts'
 
 /** What a contestant's process can be told to do. */
 export interface Tasks {
-  setUp(options: { readonly queues: readonly string[] }): Promise<void>
+  setUp(options: { readonly queues: readonly string[] } & SetUpSettings): Promise<void>
   addBallast(options: { readonly queue: string } & Ballast): Promise<void>
   insertBulks(options: BulkOptions): Promise<InsertReport>
   insertSingles(options: {
@@ -47,7 +47,7 @@ export function tasksFor(contestant: Contestant): Tasks {
     return stint
   }
   return {
-    setUp: async ({ queues }) => contestant.setUp(queues),
+    setUp: async ({ queues, ...settings }) => contestant.setUp(queues, settings),
     addBallast: async ({ queue, ...ballast }) => void (await contestant.addBallast(queue, ballast)),
     insertBulks: (options) => insertBulks(contestant, options),
     insertSingles: (options) => insertSingles(contestant, options),

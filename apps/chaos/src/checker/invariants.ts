@@ -1,4 +1,5 @@
 import * as claims from './claims.ts'
+import * as limits from './limits.ts'
 import * as losses from './losses.ts'
 import * as outcomes from './outcomes.ts'
 import * as run from './run.ts'
@@ -77,6 +78,11 @@ export const INVARIANTS = {
   ),
   'too-many-at-once': invariant('S11', 'no worker runs more handlers at once than it may', run.crowds),
   hoarding: invariant('S11', 'no worker claims more than it has room for', claims.hoarding),
+  'over-limit': invariant(
+    'S11',
+    'no more jobs of a queue or a group run at once than its limits allow',
+    limits.overLimits,
+  ),
   'claim-order': invariant('S12', 'one worker alone claims in the order of the queue', claims.claimOrder),
   'early-run': invariant('S13', 'no job is claimed before it is due', claims.earlyRuns),
   'lost-outcome': invariant(

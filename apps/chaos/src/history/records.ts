@@ -82,6 +82,7 @@ export interface JobState {
   readonly priority: number
   readonly lockedBy: string | null
   readonly uniqueKey: string | null
+  readonly group: string | null
   /** In ms since 1970. */
   readonly scheduledFor: number
   readonly startedAt: number | null
@@ -144,6 +145,8 @@ export interface Terms {
   readonly transactionalQueues: readonly string[]
   /** How many handlers of each queue one worker runs at once. */
   readonly concurrency: number
+  /** How many jobs of a queue, and of each of its groups, may run at once over all workers. */
+  readonly limits: Readonly<Record<string, { readonly concurrency: number; readonly perGroup: number }>>
   /** How many claims one worker may hold. */
   readonly maxHeld: number
   /** The longest a polite stop may take, in ms. */

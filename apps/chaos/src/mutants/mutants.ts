@@ -275,7 +275,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'key-not-held',
     breaks: 'a unique key that another job holds is given out again',
-    patches: [{ file: 'migrations/0002-enqueue', find: 'RETURN holder;', replace: 'RETURN NULL;' }],
+    patches: [{ file: 'migrations/0002-enqueue', find: 'RETURN held.job_id;', replace: 'RETURN NULL;' }],
     scenario: 'same-key',
     violates: ['unique-key'],
   },
@@ -305,6 +305,32 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     scenario: 'crash-after-settle',
     violates: ['lost-outcome', 'double-outcome'],
+  },
+  {
+    name: 'uncounted-queue',
+    breaks: 'what runs already does not count against the limit of its queue',
+    patches: [
+      {
+        file: 'sql/claim-limited',
+        find: 'WHERE job.limited AND job.queue_name = wanted_queue LIMIT',
+        replace: 'WHERE false LIMIT',
+      },
+    ],
+    scenario: 'limited',
+    violates: ['over-limit'],
+  },
+  {
+    name: 'uncounted-group',
+    breaks: 'what runs already does not count against the limit of its group',
+    patches: [
+      {
+        file: 'sql/claim-limited',
+        find: 'WHERE job.limited AND job.queue_name = wanted_queue AND job.group_key = key.name',
+        replace: 'WHERE false',
+      },
+    ],
+    scenario: 'limited',
+    violates: ['over-limit'],
   },
 ]
 

@@ -33,6 +33,8 @@ export const SCENARIOS = {
   'lost-commit': { play: lostCommit, terms: { transactionalQueues: [QUEUE] } },
   /** One worker that runs one job at a time, and a backlog. */
   'small-room': { play: smallRoom, terms: { maxHeld: 5, orderedQueues: [QUEUE] } },
+  /** Two workers with more room than the limits of their queue, and groups that have work. */
+  limited: { play: limited, terms: { limits: { [QUEUE]: { concurrency: 2, perGroup: 1 } } } },
   /** The clocks of the workers are a minute late. */
   'slow-clock': { play: slowClock },
   /** No notifications, and a job that comes when the worker is idle. */
@@ -252,6 +254,18 @@ async function smallRoom(stage: Stage): Promise<void> {
   // All are there before the first claim, and their order is that of their times.
   for (let i = 0; i < 12; i++) await stage.enqueue(a, queue, { priority: i % 3 })
   await stage.work(a, [stage.handler(a, queue, () => sleep(60), { concurrency: 1 })])
+  await stage.drained()
+}
+
+async function limited(stage: Stage): Promise<void> {
+  const queue = stage.core.defineQueue<{ ticket: string }, { ticket: string }>(QUEUE, {
+    group: ({ ticket }) => `group-${Number(ticket.split('-').at(-1)) % 3}`,
+    limits: { concurrency: 2, perGroup: { concurrency: 1 } },
+  })
+  const actors = [await stage.actor('a'), await stage.actor('b')] as const
+  for (let i = 0; i < 9; i++) await stage.enqueue(actors[0], queue)
+  for (const actor of actors)
+    await stage.work(actor, [stage.handler(actor, queue, () => sleep(40), { concurrency: 6 })])
   await stage.drained()
 }
 

@@ -50,6 +50,8 @@ async function step(): Promise<void> {
     'failing',
     'heavy',
     'cancelling',
+    'grouped',
+    'grouped',
   ] as const)
   return enqueueOne(
     kind,
@@ -73,6 +75,8 @@ function work(kind: WorkKind): Work {
           : random.integer(20, 400),
         reports: true,
       }
+    case 'grouped':
+      return { ticket, ms: random.integer(5, 120), group: `tenant-${random.integer(1, 5)}` }
     default:
       return { ticket, ms: random.chance(0.1) ? random.integer(50, 500) : random.integer(0, 10) }
   }

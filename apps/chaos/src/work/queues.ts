@@ -12,6 +12,8 @@ export interface Work {
   readonly failures?: number
   /** Write progress. */
   readonly reports?: boolean
+  /** Whose job it is, for work that has limits. */
+  readonly group?: string
 }
 
 /** The kinds of work, each a queue. */
@@ -24,6 +26,7 @@ const WORK_KINDS = [
   'cancelling',
   'unique',
   'order',
+  'grouped',
 ] as const
 
 /** One of them. */
@@ -36,6 +39,9 @@ const FEW_ATTEMPTS = 4
 /** How many handlers of each queue a worker runs at once. */
 export const CONCURRENCY = 6
 
+/** How many jobs of a queue, and of each of its groups, run at once over all workers. */
+export const LIMITS = { grouped: { concurrency: 4, perGroup: 1 } } as const
+
 /** Defines the queues with the package under test. */
 export function defineQueues({ defineQueue, fixed, type }: Core): Record<WorkKind, AnyQueue> {
   const queue = (kind: WorkKind): AnyQueue =>
@@ -44,6 +50,13 @@ export function defineQueues({ defineQueue, fixed, type }: Core): Record<WorkKin
       maxAttempts: kind === 'failing' ? FEW_ATTEMPTS : MANY_ATTEMPTS,
       // Retries are claimed soon, while the worker that lost the claim may still be frozen.
       backoff: fixed('150ms'),
+      ...(kind === 'grouped' && {
+        group: ({ group }: Work) => group ?? null,
+        limits: {
+          concurrency: LIMITS.grouped.concurrency,
+          perGroup: { concurrency: LIMITS.grouped.perGroup },
+        },
+      }),
     })
   return Object.fromEntries(WORK_KINDS.map((kind) => [kind, queue(kind)])) as Record<WorkKind, AnyQueue>
 }

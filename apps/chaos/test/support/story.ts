@@ -24,6 +24,7 @@ const FRESH: JobState = {
   priority: 0,
   lockedBy: null,
   uniqueKey: null,
+  group: null,
   scheduledFor: 0,
   startedAt: null,
   error: null,

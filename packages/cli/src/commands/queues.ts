@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
-import type { QueueSummary } from '@pgq/core'
+import type { BoundedCount, Pgq, QueueSurvey } from '@pgq/core'
 import { action, type Call, type Outcome } from '../call.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
 import { printable } from '../terminal/printable.ts'
 import { count, duration } from '../terminal/quantities.ts'
 import type { Screen } from '../terminal/screen.ts'
+import type { Column } from '../terminal/table.ts'
 
 /** `pgq queues`. */
 export function addQueues(program: Command, outcome: Outcome): void {
@@ -35,12 +36,17 @@ async function list({ pgq, screen }: Call<unknown>): Promise<ExitCode> {
 async function pause({ pgq, screen, args, options }: Call<{ readonly reason?: string }>): Promise<ExitCode> {
   const [queue = ''] = args
   const { reason } = options
+  const isKnown = await isKnownQueue(pgq, queue)
   const changed = await screen.during('pausing', pgq.pause(queue, reason === undefined ? {} : { reason }))
   screen.answer({ queue, paused: true, changed }, () =>
     changed
       ? `${name(queue)} is paused: nothing of it is claimed any more, and what runs goes on`
       : `${name(queue)} was paused already`,
   )
+  if (!isKnown)
+    screen.note(
+      screen.color.yellow('Nobody has used a queue of that name yet: if it is a slip of the pen, resume it.'),
+    )
   return EXIT.done
 }
 
@@ -53,33 +59,39 @@ async function resume({ pgq, screen, args }: Call<unknown>): Promise<ExitCode> {
   return EXIT.done
 }
 
+const isKnownQueue = async (pgq: Pgq, name: string): Promise<boolean> =>
+  (await pgq.queues()).some(({ queue }) => queue === name)
+
 const name = (queue: string): string => `the queue ${JSON.stringify(printable(queue))}`
 
 /** The queues for people. What is zero is dim, and what needs somebody stands out. */
-export function queueTable(queues: readonly QueueSummary[], screen: Screen): string {
+export function queueTable(queues: readonly QueueSurvey[], screen: Screen): string {
   if (queues.length === 0) return 'No queues yet: one is there as soon as it has a job or a worker.'
   const { color } = screen
-  const number = (title: string, of: (queue: QueueSummary) => number, stress?: (text: string) => string) => ({
+  const number = (
+    title: string,
+    of: (queue: QueueSurvey) => number | BoundedCount,
+    stress: (text: string) => string = String,
+  ): Column<QueueSurvey> => ({
     title,
-    align: 'right' as const,
-    value: (queue: QueueSummary) => count(of(queue)),
-    style: (cell: string, queue: QueueSummary) =>
-      of(queue) === 0 ? color.dim(cell) : (stress?.(cell) ?? cell),
+    align: 'right',
+    value: (queue) => countText(of(queue)),
+    style: (cell, queue) => (countText(of(queue)) === '0' ? color.dim(cell) : stress(cell)),
   })
-  return screen.table<QueueSummary>(
+  return screen.table<QueueSurvey>(
     [
-      { title: 'QUEUE', value: (queue) => queue.name, shrinks: true },
-      number('DUE', (queue) => queue.due),
-      number('RUNNING', (queue) => queue.processing, color.cyan),
-      number('DELAYED', (queue) => queue.delayed),
-      number('FAILED', (queue) => queue.failed, color.yellow),
-      number('DEAD', (queue) => queue.dead, color.red),
+      { title: 'QUEUE', value: ({ queue }) => queue, shrinks: true },
+      number('DUE', ({ due }) => due),
+      number('RUNNING', ({ processing }) => processing, color.cyan),
+      number('DELAYED', ({ delayed }) => delayed),
+      number('RETRYING', ({ failed }) => failed, color.yellow),
+      number('DEAD', ({ dead }) => dead, color.red),
       {
         title: 'OLDEST DUE',
         align: 'right',
         value: ({ oldestDueMs }) => (oldestDueMs === null ? '-' : duration(oldestDueMs)),
       },
-      number('WORKERS', (queue) => queue.workers),
+      number('WORKERS', ({ workers }) => workers),
       {
         title: 'STATE',
         value: stateOf,
@@ -91,7 +103,10 @@ export function queueTable(queues: readonly QueueSummary[], screen: Screen): str
   )
 }
 
-function stateOf({ pausedAt, pausedReason, oldestDueMs, workers }: QueueSummary): string {
+const countText = (value: number | BoundedCount): string =>
+  typeof value === 'number' ? count(value) : `${count(value.jobs)}${value.isMore ? '+' : ''}`
+
+function stateOf({ pausedAt, pausedReason, oldestDueMs, workers }: QueueSurvey): string {
   if (pausedAt) return pausedReason ? `paused: ${pausedReason}` : 'paused'
   return oldestDueMs !== null && workers === 0 ? 'no worker' : 'active'
 }

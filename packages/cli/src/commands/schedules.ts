@@ -1,10 +1,11 @@
 import type { ScheduleRecord } from '@pgq/core'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { action, type Call, type Outcome } from '../call.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
 import { printable } from '../terminal/printable.ts'
 import { duration, fromNow, moment } from '../terminal/quantities.ts'
 import type { Screen } from '../terminal/screen.ts'
+import { wholeNumber } from '../whole-number.ts'
 
 /** The largest page that the package gives. */
 const PAGE = 1_000
@@ -24,7 +25,7 @@ export function addSchedules(program: Command, outcome: Outcome): void {
     .command('next')
     .argument('<name>')
     .description('the next ticks of a schedule')
-    .option('--count <number>', `how many, up to 1000 (default: ${TICKS})`, wholeNumber)
+    .option('--count <number>', `how many, up to 1,000 (default: ${TICKS})`, wholeNumber(1, 1_000))
     .action(action(outcome, next))
   schedules
     .command('run')
@@ -116,11 +117,6 @@ async function remove({ pgq, screen, args: [name = ''] }: Call<unknown>): Promis
 }
 
 const quoted = (text: string): string => JSON.stringify(printable(text))
-
-function wholeNumber(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It must be a whole number.')
-}
 
 function scheduleTable(schedules: readonly ScheduleRecord[], screen: Screen): string {
   if (schedules.length === 0) return 'No schedules.'

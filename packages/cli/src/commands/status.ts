@@ -1,5 +1,11 @@
-import type { Pgq, QueueSummary, WorkerReport } from '@pgq/core'
-import { durationMs, type Duration } from '@pgq/core'
+import {
+  type Duration,
+  durationMs,
+  isPgqError,
+  type Pgq,
+  type QueueSurvey,
+  type WorkerReport,
+} from '@pgq/core'
 import type { Command } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { action, type Call, type Outcome } from '../call.ts'
@@ -20,7 +26,7 @@ interface Options {
 interface Status {
   readonly schema: string
   readonly at: Date
-  readonly queues: readonly QueueSummary[]
+  readonly queues: readonly QueueSurvey[]
   readonly workers: readonly WorkerReport[]
 }
 
@@ -45,20 +51,27 @@ async function run({ pgq, screen, options }: Call<Options>): Promise<ExitCode> {
   return EXIT.done
 }
 
-/** Ends well on Ctrl-C, which is how one says that one has seen enough. */
+/** Ends well on Ctrl-C, which is how one says that one has seen enough, and outlives a database that is away for a while. */
 async function watch(pgq: Pgq, screen: Screen, interval: Duration): Promise<ExitCode> {
   const everyMs = durationMs('--watch', interval, { min: 100, max: 86_400_000 })
+  const footer = screen.color.dim(`every ${everyMs / 1_000} s, Ctrl-C ends it`)
   const { signal, release } = interruption()
+  let status = await screen.during('counting', readStatus(pgq))
   const draw = redrawing(screen)
+  // At once, whatever is still being asked for.
+  signal.addEventListener('abort', draw.end)
   try {
-    while (!signal.aborted) {
-      const status = await readStatus(pgq)
-      draw.show(
-        status,
-        () =>
-          `${render(status, screen)}\n\n${screen.color.dim(`every ${everyMs / 1_000} s, Ctrl-C ends it`)}`,
-      )
-      await sleep(everyMs, undefined, { signal }).catch(() => {})
+    draw.show(status, () => `${render(status, screen)}\n\n${footer}`)
+    while (await isPast(everyMs, signal)) {
+      try {
+        status = await readStatus(pgq)
+        draw.show(status, () => `${render(status, screen)}\n\n${footer}`)
+      } catch (error) {
+        if (!isPgqError(error, 'DATABASE_UNAVAILABLE')) throw error
+        const { code, message } = error
+        const trouble = screen.color.red(printable(message))
+        draw.show({ error: { code, message } }, () => `${render(status, screen)}\n\n${trouble}\n${footer}`)
+      }
     }
     return EXIT.done
   } finally {
@@ -66,6 +79,10 @@ async function watch(pgq: Pgq, screen: Screen, interval: Duration): Promise<Exit
     release()
   }
 }
+
+/** Resolves when so much time has passed, or with false when it was interrupted. */
+const isPast = (ms: number, signal: AbortSignal): Promise<boolean> =>
+  sleep(ms, true, { signal }).catch(() => false)
 
 async function readStatus(pgq: Pgq): Promise<Status> {
   const [queues, workers] = await Promise.all([pgq.queues(), pgq.workers()])

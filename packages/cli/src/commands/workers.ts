@@ -47,7 +47,7 @@ export function workerTable(workers: readonly WorkerReport[], screen: Screen): s
         value: ({ concurrency }) => (concurrency >= NO_LIMIT ? '-' : count(concurrency)),
       },
       { title: 'QUEUES', value: ({ queues }) => queues.join(', '), shrinks: true },
-      { title: 'ID', value: ({ id }) => id, style: color.dim },
+      { title: 'ID', value: ({ id }) => id, style: color.dim, optional: true },
     ],
     workers,
   )

@@ -18,7 +18,10 @@ export const printableLines = (text: string): string => text.split(/\r?\n/).map(
 
 /** JSON for people and programs, which no terminal acts upon. */
 export const printableJson = (value: unknown, indent?: number): string =>
-  (JSON.stringify(value, undefined, indent) ?? 'null').replaceAll(IN_JSON, escaped)
+  escapeJson(JSON.stringify(value, undefined, indent) ?? 'null')
+
+/** The same for JSON that somebody else has made. */
+export const escapeJson = (json: string): string => json.replaceAll(IN_JSON, escaped)
 
 function escaped(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`

@@ -11,58 +11,77 @@ export interface Column<Row> {
   readonly style?: (cell: string, row: Row) => string
   /** May be cut off where the terminal is too narrow. @default false */
   readonly shrinks?: boolean
+  /** May be left out where the terminal is too narrow. @default false */
+  readonly optional?: boolean
 }
 
 const GAP = '  '
 /** A column that shrinks keeps so many characters. */
 const NARROWEST = 10
 
-/** Lines of aligned columns under their titles; no line is wider than `width`, as far as columns may shrink. */
+/** Lines of aligned columns under their titles; no line is wider than `width`, as far as columns may shrink or be left out. */
 export function table<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   { width, title }: { readonly width: number; readonly title: (text: string) => string },
 ): string {
-  const cells = rows.map((row) => columns.map((column) => printable(column.value(row))))
-  const widths = fit(columns, cells, width)
-  const line = (texts: readonly string[], paint: (text: string, index: number) => string): string =>
-    texts
-      .map((text, index) =>
-        paint(pad(cut(text, widths[index] ?? 0), widths[index] ?? 0, columns[index]?.align), index),
-      )
+  const measured = columns.map((column) => measure(column, rows))
+  const shown = shrink(leaveOut(measured, width), width)
+  const line = (textOf: (column: Measured<Row>) => string, paint: Paint<Row>): string =>
+    shown
+      .map((column) => paint(pad(cut(textOf(column), column.widest), column.widest, column.align), column))
       .join(GAP)
       .trimEnd()
   return [
-    line(
-      columns.map((column) => column.title),
-      title,
-    ),
-    ...cells.map((texts, at) =>
-      line(texts, (text, index) => {
-        const style = columns[index]?.style
-        return style ? style(text, rows[at] as Row) : text
-      }),
+    line((column) => column.title, title),
+    ...rows.map((row, at) =>
+      line(
+        ({ cells }) => cells[at] ?? '',
+        (cell, { style }) => style?.(cell, row) ?? cell,
+      ),
     ),
   ].join('\n')
 }
 
-function fit<Row>(
-  columns: readonly Column<Row>[],
-  cells: readonly (readonly string[])[],
-  width: number,
-): number[] {
-  const widths = columns.map(({ title }, index) =>
-    cells.reduce((most, texts) => Math.max(most, stringWidth(texts[index] ?? '')), title.length),
-  )
-  let excess = widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length) - width
-  for (const [index, { shrinks, title }] of columns.entries()) {
-    if (!shrinks || excess <= 0) continue
-    const least = Math.max(NARROWEST, title.length)
-    const given = Math.min(excess, Math.max(0, (widths[index] ?? 0) - least))
-    widths[index] = (widths[index] ?? 0) - given
+/** A column with its cells, and how many characters it takes. */
+interface Measured<Row> extends Column<Row> {
+  readonly cells: readonly string[]
+  readonly widest: number
+  /** What it can be shrunk to. */
+  readonly least: number
+}
+
+type Paint<Row> = (cell: string, column: Measured<Row>) => string
+
+function measure<Row>(column: Column<Row>, rows: readonly Row[]): Measured<Row> {
+  const cells = rows.map((row) => printable(column.value(row)))
+  const widest = cells.reduce((most, text) => Math.max(most, stringWidth(text)), column.title.length)
+  const narrowest = Math.max(NARROWEST, column.title.length)
+  return { ...column, cells, widest, least: column.shrinks ? Math.min(widest, narrowest) : widest }
+}
+
+const total = (widths: readonly number[]): number =>
+  widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length)
+
+/** Without the optional columns that there is no room for, the last one first. */
+function leaveOut<Row>(columns: readonly Measured<Row>[], width: number): readonly Measured<Row>[] {
+  if (total(columns.map(({ least }) => least)) <= width) return columns
+  const last = columns.findLast(({ optional }) => optional)
+  return last
+    ? leaveOut(
+        columns.filter((column) => column !== last),
+        width,
+      )
+    : columns
+}
+
+function shrink<Row>(columns: readonly Measured<Row>[], width: number): readonly Measured<Row>[] {
+  let excess = total(columns.map(({ widest }) => widest)) - width
+  return columns.map((column) => {
+    const given = Math.max(0, Math.min(excess, column.widest - column.least))
     excess -= given
-  }
-  return widths
+    return { ...column, widest: column.widest - given }
+  })
 }
 
 const pad = (text: string, width: number, align: 'left' | 'right' = 'left'): string => {

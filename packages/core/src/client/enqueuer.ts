@@ -8,6 +8,8 @@ import {
   type JobOptions,
   jobText,
   type NewJob,
+  uniqueRuleOf,
+  withKey,
 } from '../job/new-job.ts'
 import { encodePayload } from '../job/payload.ts'
 import { type AnyQueue, assertQueue } from '../job/queue.ts'
@@ -19,21 +21,21 @@ import { isRetryable } from '../store/database-error.ts'
 import type { Database, Session } from '../store/database.ts'
 import type { Queryable } from '../store/queryable.ts'
 import { CHUNK_CHARACTERS, CHUNK_JOBS, inChunks } from './chunks.ts'
+import { type Deduplicated, type EnqueueResult, resultOf, written } from './enqueue-result.ts'
 import { type GuestSession, guestSession } from './guest-session.ts'
 
 /** Options of an enqueue: those of the job, and the transaction to write it in. */
-export interface EnqueueOptions extends JobOptions {
+export interface EnqueueOptions<Input = unknown> extends JobOptions<Input> {
   /** Your transaction: the job exists if and only if it commits. A `pg` client, or anything with `query(text, values)`. */
   readonly tx?: Queryable
 }
 
-/** What became of an enqueue. */
-export interface EnqueueResult {
-  /** The id of the new job, or of the one that stands in its place. */
-  readonly id: string
-  /** True when a live job with the same unique key was there already, and nothing was written. */
-  readonly deduplicated: boolean
-}
+/** Options of an enqueue into any queue at all. */
+// oxlint-disable-next-line typescript/no-explicit-any -- `unknown` would refuse those with a payload type
+export type AnyEnqueueOptions = EnqueueOptions<any>
+
+/** The fields of one of many jobs, by its payload as it was given and as it is stored. */
+type FieldsOf = (payload: unknown, stored: unknown) => string
 
 /** A call outside a transaction that waits for its statement. */
 interface WaitingJob {
@@ -73,13 +75,20 @@ export class Enqueuer {
    * the queue is asynchronous: a call that nobody awaits is then still in order before a later ROLLBACK. With an
    * asynchronous schema the server compares transactions, and refuses to write into another one.
    */
-  async enqueue(queue: AnyQueue, payload: unknown, options: EnqueueOptions = {}): Promise<EnqueueResult> {
+  async enqueue(queue: AnyQueue, payload: unknown, options: AnyEnqueueOptions = {}): Promise<EnqueueResult> {
     assertQueue(queue)
     assertJobOptions('enqueue', options, ['tx'])
-    const fields = fieldsFor(queue, jobFields(queue, options), options, payload)
+    const shared = jobFields(queue, options)
+    const unique = uniqueRuleOf(queue, options)
+    const fields = fieldsFor(queue, shared, options, payload)
     const guest = this.#guest(options)
     const encoded = this.#encode(queue, payload)
     const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
+    const job: NewJob = {
+      id: newJobId(),
+      fields: withKey(fields, queue, unique, payload, encoded.value),
+      payloadText: encoded.text,
+    }
     let transactionId: string | null = null
     if (checked instanceof Promise) {
       // Asked for now, while the caller's transaction is certainly still open.
@@ -87,7 +96,6 @@ export class Enqueuer {
       const [id] = await Promise.all([pinned, checked])
       transactionId = id
     }
-    const job: NewJob = { id: newJobId(), fields, payloadText: encoded.text }
     if (!guest) return this.#share(queue.name, job)
     const [result] = await this.#write(guest, queue.name, [job], transactionId, !guest.autocommit)
     return result as EnqueueResult
@@ -100,19 +108,22 @@ export class Enqueuer {
   async enqueueMany(
     queue: AnyQueue,
     payloads: Iterable<unknown>,
-    options: EnqueueOptions = {},
+    options: AnyEnqueueOptions = {},
   ): Promise<EnqueueResult[]> {
     assertQueue(queue)
     assertJobOptions('enqueueMany', options, ['tx'])
-    if (options.uniqueKey !== undefined) {
+    const unique = uniqueRuleOf(queue, options)
+    if (typeof unique?.key === 'string') {
       throw new PgqError(
         'INVALID_OPTION',
-        'uniqueKey cannot be the same for many jobs: all but one would be left out',
+        'uniqueKey cannot be the same for many jobs: all but one would be left out. Give unique.key a function, or unique.fields',
       )
     }
     const fields = jobFields(queue, options)
     const guest = this.#guest(options)
-    const { jobs, pending } = this.#encodeAll(queue, payloads, fields, options)
+    const own = (payload: unknown, stored: unknown) =>
+      withKey(fieldsFor(queue, fields, options, payload), queue, unique, payload, stored)
+    const { jobs, pending } = this.#encodeAll(queue, payloads, own)
     if (jobs.length === 0) return []
     if (guest?.autocommit) {
       await Promise.all(pending)
@@ -130,7 +141,7 @@ export class Enqueuer {
     return this.#database.transaction((session) => this.#writeAll(session, queue.name, chunks, null, false))
   }
 
-  #guest({ tx }: EnqueueOptions): GuestSession | undefined {
+  #guest({ tx }: AnyEnqueueOptions): GuestSession | undefined {
     return tx === undefined ? undefined : guestSession(tx, this.#schema)
   }
 
@@ -141,8 +152,7 @@ export class Enqueuer {
   #encodeAll(
     queue: AnyQueue,
     payloads: Iterable<unknown>,
-    fields: string,
-    options: EnqueueOptions,
+    fields: FieldsOf,
   ): { jobs: NewJob[]; pending: Promise<unknown>[] } {
     if (typeof payloads !== 'object' || payloads === null || !(Symbol.iterator in payloads)) {
       throw new PgqError(
@@ -153,10 +163,7 @@ export class Enqueuer {
     const jobs: NewJob[] = []
     const pending: Promise<unknown>[] = []
     try {
-      for (const payload of payloads) {
-        const own = () => fieldsFor(queue, fields, options, payload)
-        pending.push(...this.#encodeNext(queue, payload, own, jobs))
-      }
+      for (const payload of payloads) pending.push(...this.#encodeNext(queue, payload, fields, jobs))
     } catch (error) {
       for (const other of pending) other.catch(() => {}) // their answers no longer matter
       throw error
@@ -165,12 +172,12 @@ export class Enqueuer {
   }
 
   /** Adds one job to the list; returns the check of its payload, if that goes on. */
-  #encodeNext(queue: AnyQueue, payload: unknown, fields: () => string, jobs: NewJob[]): Promise<unknown>[] {
+  #encodeNext(queue: AnyQueue, payload: unknown, fields: FieldsOf, jobs: NewJob[]): Promise<unknown>[] {
     const index = jobs.length
     try {
       const encoded = this.#encode(queue, payload)
       const checked = validate(queue.payload, encoded.value, 'INVALID_PAYLOAD', queue.name)
-      jobs.push({ id: newJobId(), fields: fields(), payloadText: encoded.text })
+      jobs.push({ id: newJobId(), fields: fields(payload, encoded.value), payloadText: encoded.text })
       if (!(checked instanceof Promise)) return NOTHING
       return [checked.catch((error: unknown) => Promise.reject(atIndex(error, index)))]
     } catch (error) {
@@ -236,7 +243,7 @@ export class Enqueuer {
     session: Session,
     jobs: readonly NewJob[],
     transactionId: string | null,
-  ): Promise<ReadonlyMap<string, string>> {
+  ): Promise<ReadonlyMap<string, Deduplicated>> {
     const shared = sharedFields(jobs)
     if (shared !== undefined) {
       const ids = jobs.map((job) => job.id)
@@ -248,35 +255,30 @@ export class Enqueuer {
       jobs: `[${jobs.map(jobText).join(',')}]`,
       transactionId,
     })
-    return new Map(rows.map((row) => [row.id, row.standing]))
+    return new Map(rows.map((row) => [row.id, row]))
   }
 
   #tell(queue: string, results: readonly EnqueueResult[], inTransaction: boolean): void {
     if (!this.#events.wants('job.enqueued')) return
     const ids = results.filter((result) => !result.deduplicated).map((result) => result.id)
+    const replaced = results.filter((result) => result.replaced).map((result) => result.id)
     this.#events.emit('job.enqueued', {
       queue,
       ids,
       deduplicated: results.length - ids.length,
+      ...(replaced.length > 0 && { replaced }),
       inTransaction,
     })
   }
 }
 
-const NONE: ReadonlyMap<string, string> = new Map()
+const NONE: ReadonlyMap<string, Deduplicated> = new Map()
 
 /** The fields of the jobs, if they all have the same and no key, which is rather looked for too broadly than missed. */
 function sharedFields(jobs: readonly NewJob[]): string | undefined {
   const shared = jobs[0]?.fields
-  if (shared === undefined || shared.includes('"unique_key"')) return undefined
+  if (shared === undefined || shared.includes('"unique_')) return undefined
   return jobs.every(({ fields }) => fields === shared) ? shared : undefined
-}
-
-const written = ({ id }: NewJob): EnqueueResult => ({ id, deduplicated: false })
-
-function resultOf(job: NewJob, standing: ReadonlyMap<string, string>): EnqueueResult {
-  const other = standing.get(job.id)
-  return other === undefined ? written(job) : { id: other, deduplicated: true }
 }
 
 const NOTHING: Promise<unknown>[] = []

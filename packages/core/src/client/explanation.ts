@@ -11,6 +11,10 @@ export type Reason = { readonly message: string } & (
       readonly maxAttempts: number
       readonly error: string | null
     }
+  | /** Another job has the same unique key, and this one waits until that has ended. */ {
+      readonly code: 'waits_behind'
+      readonly jobId: string
+    }
   | { readonly code: 'queue_paused'; readonly since: Date; readonly reason: string | null }
   | /** A handler has asked for a pause. Without `group`, for the whole queue, as in what follows. */ {
       readonly code: 'held_back'
@@ -83,6 +87,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   ...ENDED,
   'not_due',
   'retry_later',
+  'waits_behind',
   'queue_paused',
   'held_back',
   'rate_limited',

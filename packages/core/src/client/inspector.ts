@@ -2,12 +2,12 @@ import { knownOptions } from '../runtime/options.ts'
 import type { JobRecord } from '../job/job.ts'
 import type { AnyQueue } from '../job/queue.ts'
 import type { Database } from '../store/database.ts'
-import { type Backlog, type JobCount, JobReader } from '../store/job-reader.ts'
+import { type Backlog, type JobCount, JobReader, type JobSizes } from '../store/job-reader.ts'
 import { FleetReader, type WorkerReport } from '../store/fleet-reader.ts'
+import { QueueReader, type QueueSurvey } from '../store/queue-reader.ts'
 import type { Tables } from '../sql/statement.ts'
-import { QueueReader, type QueueSummary } from '../store/queue-reader.ts'
-import { filterParams, type JobFilter, jobId, type ListOptions, nameOf, pageParams } from './filter.ts'
 import { type Explanation, explanation } from './explanation.ts'
+import { filterParams, type JobFilter, jobId, type ListOptions, nameOf, pageParams } from './filter.ts'
 
 /** A page of jobs, newest first. */
 export interface JobPage {
@@ -45,8 +45,12 @@ export class Inspector {
     return this.#reader.count(this.#database, filterParams('counts', filter))
   }
 
-  async queues(): Promise<QueueSummary[]> {
-    return this.#queues.list(this.#database)
+  async queues(): Promise<QueueSurvey[]> {
+    return this.#queues.survey(this.#database)
+  }
+
+  async sizes(): Promise<JobSizes> {
+    return this.#reader.sizes(this.#database)
   }
 
   async workers(): Promise<WorkerReport[]> {

@@ -7,7 +7,7 @@ import type { Tables } from '../sql/statement.ts'
 import type { Database, Session } from '../store/database.ts'
 import type { Queryable } from '../store/queryable.ts'
 import { type ScheduleRecord, ScheduleStore } from '../store/schedule-store.ts'
-import type { EnqueueResult } from './enqueuer.ts'
+import type { EnqueueResult } from './enqueue-result.ts'
 import { nameOf } from './filter.ts'
 import { guestSession } from './guest-session.ts'
 

@@ -12,9 +12,10 @@ import {
   PRIORITY_MAX,
   PRIORITY_MIN,
 } from './queue.ts'
+import { assertFields, type UniqueOptions, type UniqueRule, uniqueKeyText, uniqueRule } from './unique.ts'
 
 /** What may be said of one job when it is enqueued. */
-export interface JobOptions {
+export interface JobOptions<Input = unknown> {
   /** Runs the job no sooner than this long after the call. Not together with `scheduledFor`. */
   readonly delay?: Duration
   /** Runs the job no sooner than this moment. Not together with `delay`. */
@@ -27,8 +28,10 @@ export interface JobOptions {
   readonly backoff?: BackoffSpec
   /** How long an attempt may take, 1 ms to 24 days. @default the queue's */
   readonly timeout?: Duration
-  /** At most one job with this key waits or runs in the queue at a time, 1 to 500 characters. */
+  /** The key of this job, 1 to 500 characters. Unless `unique` says more, at most one job with it waits or runs in the queue at a time. */
   readonly uniqueKey?: string
+  /** When this job is the same as another, and what then happens; `false` for never. @default the queue's */
+  readonly unique?: UniqueOptions<Input> | false
   /**
    * The group that it waits in, 1 to 500 characters; null for none. Groups take turns, and may have limits of their own.
    * @default what the `group` of the queue's definition says of the payload
@@ -40,6 +43,9 @@ export interface JobOptions {
   readonly metadata?: Metadata
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- of any queue at all
+export type AnyJobOptions = JobOptions<any>
+
 /** The names of `JobOptions`. */
 const JOB_OPTIONS: readonly (keyof JobOptions)[] = [
   'delay',
@@ -49,6 +55,7 @@ const JOB_OPTIONS: readonly (keyof JobOptions)[] = [
   'backoff',
   'timeout',
   'uniqueKey',
+  'unique',
   'group',
   'cost',
   'metadata',
@@ -66,7 +73,7 @@ export interface NewJob {
  * Turns the options of one call into the fields that every one of its jobs shares, as JSON text without braces.
  * @throws PgqError INVALID_OPTION
  */
-export function jobFields(queue: AnyQueue, options: JobOptions): string {
+export function jobFields(queue: AnyQueue, options: AnyJobOptions): string {
   // Most calls say nothing of the job, and a queue never changes.
   if (JOB_OPTIONS.some((name) => options[name] !== undefined)) return fieldsText(queue, options)
   const known = defaultFields.get(queue) ?? fieldsText(queue, options)
@@ -77,7 +84,7 @@ export function jobFields(queue: AnyQueue, options: JobOptions): string {
 /** The fields of jobs that are enqueued without options. */
 const defaultFields = new WeakMap<AnyQueue, string>()
 
-function fieldsText(queue: AnyQueue, options: JobOptions): string {
+function fieldsText(queue: AnyQueue, options: AnyJobOptions): string {
   const priority = integerOption('priority', options.priority ?? queue.priority, PRIORITY_MIN, PRIORITY_MAX)
   const maxAttempts = integerOption(
     'maxAttempts',
@@ -96,11 +103,51 @@ function fieldsText(queue: AnyQueue, options: JobOptions): string {
   if (options.backoff !== undefined) fields['backoff'] = storedBackoff(options.backoff)
   if (options.timeout !== undefined)
     fields['timeout_ms'] = durationMs('timeout', options.timeout, { min: 1, max: MAX_TIMEOUT_MS })
-  if (options.uniqueKey !== undefined) fields['unique_key'] = textOption('uniqueKey', options.uniqueKey, 500)
+  const unique = uniqueRuleOf(queue, options)
+  if (typeof unique?.key === 'string') fields['unique_key'] = unique.key
+  if (unique?.fields !== undefined) fields['unique_fields'] = unique.fields
   if (options.group !== undefined && options.group !== null) fields['group_key'] = groupOption(options.group)
   if (options.cost !== undefined) fields['cost'] = costOption(options.cost)
-  const text = JSON.stringify(fields).slice(1, -1)
+  const rules = unique?.rulesText === undefined ? '' : `,"unique_rules":${unique.rulesText}`
+  const text = JSON.stringify(fields).slice(1, -1) + rules
   return options.metadata === undefined ? text : `${text},"metadata":${metadataText(queue, options.metadata)}`
+}
+
+/**
+ * What makes the jobs of one call unique: the options of the call, else the queue's.
+ * @throws PgqError INVALID_OPTION
+ */
+export function uniqueRuleOf(queue: AnyQueue, options: AnyJobOptions): UniqueRule | undefined {
+  const { uniqueKey, unique } = options
+  if (uniqueKey === undefined && unique === undefined) return queue.unique
+  if (uniqueKey === undefined) return unique === false ? undefined : uniqueRule('unique', unique ?? {})
+  const key = uniqueKeyText('uniqueKey', uniqueKey)
+  if (unique === undefined) return { key, fields: undefined, rulesText: queue.unique?.rulesText }
+  const rule = unique === false ? undefined : uniqueRule('unique', unique, true)
+  if (rule === undefined || rule.key !== undefined || rule.fields !== undefined)
+    throw new PgqError(
+      'INVALID_OPTION',
+      `uniqueKey was given, and unique says ${rule ? 'another key' : 'there is none'}: choose one`,
+    )
+  return { ...rule, key }
+}
+
+/**
+ * The fields of one job of a call: with the key that its payload makes, where that is done by a function.
+ * @param stored the payload as it is stored
+ * @throws PgqError INVALID_OPTION
+ */
+export function withKey(
+  fields: string,
+  queue: AnyQueue,
+  unique: UniqueRule | undefined,
+  payload: unknown,
+  stored: unknown,
+): string {
+  if (unique?.fields !== undefined) assertFields(queue.name, unique.fields, stored)
+  if (typeof unique?.key !== 'function') return fields
+  const key = uniqueKeyText('what unique.key returned', unique.key(payload as never))
+  return `${fields},"unique_key":${JSON.stringify(key)}`
 }
 
 /**
@@ -108,7 +155,7 @@ function fieldsText(queue: AnyQueue, options: JobOptions): string {
  * @param payload as it was given to `enqueue`
  * @throws PgqError INVALID_OPTION when `group` or `cost` of the definition gives something that cannot be stored
  */
-export function fieldsFor(queue: AnyQueue, shared: string, options: JobOptions, payload: unknown): string {
+export function fieldsFor(queue: AnyQueue, shared: string, options: AnyJobOptions, payload: unknown): string {
   let fields = shared
   if (queue.group !== undefined && options.group === undefined) {
     const group: unknown = queue.group(payload)

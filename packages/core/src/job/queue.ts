@@ -10,6 +10,7 @@ import {
 } from '../runtime/options.ts'
 import { type CheckedLimits, checkLimits, type QueueLimits } from './limits.ts'
 import { type Schema, type as typeOnly } from './schema.ts'
+import { type UniqueOptions, type UniqueRule, uniqueRule } from './unique.ts'
 
 /** The bounds of what a job row can hold. */
 export const MAX_ATTEMPTS_LIMIT = 1_000_000
@@ -36,6 +37,8 @@ export interface QueueOptions<Input, Payload, Result> {
   readonly timeout?: Duration
   /** Lower goes first, -32768 to 32767. @default 0 */
   readonly priority?: number
+  /** Which of its jobs are the same, and what happens to the newer one of two. @default none are */
+  readonly unique?: UniqueOptions<NoInfer<Input>>
   /**
    * Which group a job belongs to, such as its tenant; null for none. Groups take turns, whatever each has waiting, and may have
    * limits of their own. It is asked once, when the job is enqueued. @default no groups
@@ -61,6 +64,7 @@ export interface Queue<Input = unknown, Payload = Input, Result = unknown> {
   readonly backoff: Backoff | undefined
   readonly timeoutMs: number | undefined
   readonly priority: number
+  readonly unique: UniqueRule | undefined
   readonly group: ((payload: Input) => string | null | undefined) | undefined
   readonly cost: number | ((payload: Input) => number) | undefined
   readonly limits: CheckedLimits | undefined
@@ -100,11 +104,12 @@ export function defineQueue<Input = unknown, Payload = Input, Result = unknown>(
     'backoff',
     'timeout',
     'priority',
+    'unique',
     'group',
     'cost',
     'limits',
   ])
-  const { payload, maxAttempts = 3, backoff, timeout, priority = 0, group, cost, limits } = options
+  const { payload, maxAttempts = 3, backoff, timeout, priority = 0, unique, group, cost, limits } = options
   if (payload !== undefined && !isSchema(payload)) {
     throw new PgqError(
       'INVALID_OPTION',
@@ -119,6 +124,7 @@ export function defineQueue<Input = unknown, Payload = Input, Result = unknown>(
     timeoutMs:
       timeout === undefined ? undefined : durationMs('timeout', timeout, { min: 1, max: MAX_TIMEOUT_MS }),
     priority: integerOption('priority', priority, PRIORITY_MIN, PRIORITY_MAX),
+    unique: unique === undefined ? undefined : uniqueRule('unique', unique),
     group: group === undefined ? undefined : functionOption('group', group),
     cost: cost === undefined || typeof cost === 'function' ? cost : numberOption('cost', cost, 0, MAX_COST),
     limits: limits === undefined ? undefined : checkLimits(limits),

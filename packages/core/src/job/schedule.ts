@@ -4,7 +4,7 @@ import { PgqError, show } from '../errors.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { integerOption, knownOptions, textOption } from '../runtime/options.ts'
 import type { Metadata } from './job.ts'
-import { assertJobOptions, jobFields, type JobOptions } from './new-job.ts'
+import { assertJobOptions, fieldsFor, jobFields, type JobOptions, uniqueRuleOf, withKey } from './new-job.ts'
 import { encodePayload } from './payload.ts'
 import { type AnyQueue, assertQueue, type InputOf } from './queue.ts'
 import { validate } from './schema.ts'
@@ -85,13 +85,14 @@ export function schedule<Q extends AnyQueue>(
         `a schedule has no option ${show(when)}: its rule says when its jobs run`,
       )
   assertJobOptions('schedule', jobOptions, ['name', 'missed'])
+  const fields = fieldsFor(queue, jobFields(queue, jobOptions), jobOptions, payload)
   return Object.freeze({
     name: textOption('the name of a schedule', name, MAX_NAME_LENGTH),
     queue,
     rule: checkedRule(rule),
     payload,
     missed: missedOption(missed),
-    fields: `{${jobFields(queue, jobOptions)}}`,
+    fields: `{${withKey(fields, queue, uniqueRuleOf(queue, jobOptions), payload, payload)}}`,
   })
 }
 

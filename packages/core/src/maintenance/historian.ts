@@ -28,7 +28,7 @@ const NEXT_BATCH_MS = 250
 /** How many rows one DELETE takes. */
 const BATCH = 1_000
 
-/** Makes the partitions of the days to come, drops those past their retention, and deletes old dead jobs, expired answers and rates in small bites. */
+/** Makes the partitions of the days to come, drops those past their retention, and deletes old dead jobs, expired answers, unique keys and rates in small bites. */
 export class Historian implements Service {
   readonly #deps: HistorianDeps
   readonly #loop: Loop
@@ -58,7 +58,8 @@ export class Historian implements Service {
     const jobs = await store.deleteExpired(database, retention, BATCH)
     if (days.length > 0 || jobs > 0) events.emit('history.dropped', { days, jobs })
     const expired = await answers.deleteExpired(database, BATCH)
+    const keys = await store.deleteExpiredKeys(database, BATCH)
     const rates = await queues.forgetRates(database, BATCH)
-    return Math.max(jobs, expired, rates) >= BATCH ? NEXT_BATCH_MS : EVERY_MS
+    return Math.max(jobs, expired, keys, rates) >= BATCH ? NEXT_BATCH_MS : EVERY_MS
   }
 }

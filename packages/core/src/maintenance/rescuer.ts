@@ -60,6 +60,7 @@ export class Rescuer implements Service {
       await this.#adoptOrphans()
     }
     await this.#rescueAll()
+    await store.releaseUnblocked(database)
     return leaseMs / 9
   }
 

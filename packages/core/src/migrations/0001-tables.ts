@@ -80,14 +80,23 @@ CREATE TABLE ${t.completedDefault} PARTITION OF ${t.completed} DEFAULT;
 CREATE TABLE ${t.dead} PARTITION OF ${t.jobs} FOR VALUES IN ('dead', 'cancelled');
 CREATE INDEX jobs_dead_id ON ${t.dead} (id);
 CREATE INDEX jobs_dead_completed_at ON ${t.dead} (completed_at);
+-- The dead and cancelled jobs of one queue, newest last.
+CREATE INDEX jobs_dead_queue ON ${t.dead} (queue_name, status, id);
 
--- Which live job holds a key. A row may outlive its job: whoever wants the key then takes it over.
+-- Which job holds a key. A row may outlive its job: whoever wants the key then takes it over.
 CREATE TABLE ${t.uniqueKeys} (
-  queue_name text NOT NULL,
-  unique_key text NOT NULL,
-  job_id     uuid NOT NULL,
+  queue_name     text NOT NULL,
+  unique_key     text NOT NULL,
+  job_id         uuid NOT NULL,
+  -- Until then the key is held even when its job has ended, if it ended as one of these.
+  held_until     timestamptz,
+  ended_statuses text[],
+  -- The job that has to end before job_id, which waits, may be claimed.
+  behind_id      uuid,
   PRIMARY KEY (queue_name, unique_key)
 ) WITH (fillfactor = 90);
+CREATE INDEX unique_keys_held_until ON ${t.uniqueKeys} (held_until) WHERE held_until IS NOT NULL;
+CREATE INDEX unique_keys_behind ON ${t.uniqueKeys} (queue_name, unique_key) WHERE behind_id IS NOT NULL;
 `
 
 /** Who works, who leads, and the table that pause and limits will use. */

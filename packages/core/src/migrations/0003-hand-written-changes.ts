@@ -10,6 +10,11 @@ export const handWrittenChanges: Migration = {
   up: (t) => triggers(t),
 }
 
+/** Wakes the workers of queues in which the statement of a trigger has written something due. */
+const wakeForWritten = (t: Tables): string => `PERFORM ${t.schema}.wake(ARRAY(
+    SELECT DISTINCT written.queue_name FROM written
+    WHERE written.status IN ('pending', 'failed') AND written.scheduled_for <= pg_catalog.clock_timestamp()));`
+
 /**
  * What people and scripts do by hand must be as safe as what the package does. Our own statements raise the fence
  * themselves and name the partitions, so they call none of this.
@@ -61,40 +66,60 @@ CREATE TRIGGER pgq_hand_written_status BEFORE UPDATE ON ${t.jobs} FOR EACH ROW
   WHEN (NEW.status IS DISTINCT FROM OLD.status AND NEW.fence = OLD.fence)
   EXECUTE FUNCTION ${t.schema}.on_hand_written_status();
 
-CREATE FUNCTION ${t.schema}.on_hand_written_jobs() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
+-- A key has one live job, whoever writes it.
+CREATE FUNCTION ${t.schema}.demand_key(wanted_queue text, wanted_key text, taker uuid) RETURNS void LANGUAGE plpgsql AS ${functionBody(`
 DECLARE
-  keyed  record;
-  holder uuid;
+  holder uuid := ${t.schema}.take_key(wanted_queue, wanted_key, taker);
 BEGIN
-  -- A key has one live job, whoever writes it.
-  FOR keyed IN
-    SELECT job.id, job.queue_name, job.unique_key FROM written AS job
-    WHERE job.unique_key IS NOT NULL AND job.status IN ('pending', 'failed', 'processing')
-    ORDER BY job.queue_name, job.unique_key, job.id
-  LOOP
-    holder := ${t.schema}.take_key(keyed.queue_name, keyed.unique_key, keyed.id);
-    IF holder IS NOT NULL THEN
-      RAISE EXCEPTION 'job % cannot wait or run: job % holds the unique key % of queue %', keyed.id, holder, keyed.unique_key, keyed.queue_name
-        USING ERRCODE = '23505', HINT = 'Leave it out, or give it another unique_key, or none.';
-    END IF;
-  END LOOP;
-  PERFORM ${t.schema}.wake(ARRAY(
-    SELECT DISTINCT written.queue_name FROM written
-    WHERE written.status IN ('pending', 'failed') AND written.scheduled_for <= pg_catalog.clock_timestamp()));
+  IF holder IS NOT NULL THEN
+    RAISE EXCEPTION 'job % cannot wait or run: job % holds the unique key % of queue %', taker, holder, wanted_key, wanted_queue
+      USING ERRCODE = '23505', HINT = 'Leave it out, or give it another unique_key, or none.';
+  END IF;
+END`)};
+
+CREATE FUNCTION ${t.schema}.on_hand_written_insert() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
+BEGIN
+  PERFORM ${t.schema}.demand_key(job.queue_name, job.unique_key, job.id)
+  FROM (SELECT * FROM written
+        WHERE unique_key IS NOT NULL AND status IN ('pending', 'failed', 'processing')
+        ORDER BY queue_name, unique_key, id) AS job;
+  ${wakeForWritten(t)}
+  RETURN NULL;
+END`)};
+
+-- Who had its key already, or gave it to another job since, keeps that as it is.
+CREATE FUNCTION ${t.schema}.on_hand_written_update() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
+BEGIN
+  PERFORM ${t.schema}.demand_key(job.queue_name, job.unique_key, job.id)
+  FROM (SELECT * FROM written
+        WHERE unique_key IS NOT NULL AND status IN ('pending', 'failed', 'processing')
+          AND NOT EXISTS (
+            SELECT FROM rewritten
+            WHERE rewritten.id = written.id AND rewritten.queue_name = written.queue_name AND rewritten.unique_key = written.unique_key
+              AND rewritten.status IN ('pending', 'failed', 'processing'))
+        ORDER BY queue_name, unique_key, id) AS job;
+  -- A key that was taken off a job is given back.
+  PERFORM ${t.schema}.give_key_back(job.queue_name, job.unique_key, job.id, NULL)
+  FROM (SELECT * FROM rewritten
+        WHERE unique_key IS NOT NULL
+          AND EXISTS (
+            SELECT FROM written
+            WHERE written.id = rewritten.id AND (written.queue_name, written.unique_key) IS DISTINCT FROM (rewritten.queue_name, rewritten.unique_key))
+        ORDER BY queue_name, unique_key, id) AS job;
+  ${wakeForWritten(t)}
   RETURN NULL;
 END`)};
 
 -- Statement triggers fire only for statements that name the parent table, as people's do.
 CREATE TRIGGER pgq_hand_written_insert AFTER INSERT ON ${t.jobs}
-  REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ${t.schema}.on_hand_written_jobs();
+  REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ${t.schema}.on_hand_written_insert();
 CREATE TRIGGER pgq_hand_written_update AFTER UPDATE ON ${t.jobs}
-  REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ${t.schema}.on_hand_written_jobs();
+  REFERENCING OLD TABLE AS rewritten NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ${t.schema}.on_hand_written_update();
 
 -- A job that ends gives its key back, in whatever way it ends.
 CREATE FUNCTION ${t.schema}.release_key() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
 BEGIN
-  DELETE FROM ${t.uniqueKeys} AS held
-  WHERE held.queue_name = NEW.queue_name AND held.unique_key = NEW.unique_key AND held.job_id = NEW.id;
+  PERFORM ${t.schema}.give_key_back(NEW.queue_name, NEW.unique_key, NEW.id, NEW.status);
   RETURN NULL;
 END`)};
 CREATE TRIGGER pgq_release_key AFTER INSERT ON ${t.completed} FOR EACH ROW
@@ -104,8 +129,8 @@ CREATE TRIGGER pgq_release_key AFTER INSERT ON ${t.dead} FOR EACH ROW
 
 CREATE FUNCTION ${t.schema}.on_hand_written_delete() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
 BEGIN
-  DELETE FROM ${t.uniqueKeys} AS held USING erased
-  WHERE held.queue_name = erased.queue_name AND held.unique_key = erased.unique_key AND held.job_id = erased.id;
+  PERFORM ${t.schema}.give_key_back(job.queue_name, job.unique_key, job.id, NULL)
+  FROM (SELECT * FROM erased WHERE unique_key IS NOT NULL ORDER BY queue_name, unique_key, id) AS job;
   RETURN NULL;
 END`)};
 CREATE TRIGGER pgq_hand_written_delete AFTER DELETE ON ${t.jobs}

@@ -6,6 +6,7 @@ import { hotStatements } from './0005-hot-statements.ts'
 import { schedules } from './0006-schedules.ts'
 import { limits } from './0007-limits.ts'
 import { explain } from './0008-explain.ts'
+import { uniqueJobs } from './0009-unique-jobs.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, in order. Append only: a released one never changes. */
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   schedules,
   limits,
   explain,
+  uniqueJobs,
 ]

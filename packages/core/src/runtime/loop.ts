@@ -1,4 +1,4 @@
-import { jittered } from './clock.ts'
+import { jittered, monotonicMs } from './clock.ts'
 import type { Service } from './service.ts'
 
 /** What a loop needs to know. */
@@ -23,6 +23,8 @@ export class Loop implements Service {
   #run: Run | undefined
   #finished: Promise<void> = Promise.resolve()
   #woken = false
+  /** When the round that runs began, or the next one begins. */
+  #dueMs = 0
 
   constructor(options: LoopOptions) {
     this.#options = options
@@ -32,6 +34,7 @@ export class Loop implements Service {
     if (this.#run === undefined) {
       const run: Run = { isStopped: false, isPausing: false, endSleep: undefined }
       this.#run = run
+      this.#dueMs = monotonicMs()
       this.#finished = this.#finished.then(() => this.#repeat(run))
     }
     return Promise.resolve()
@@ -41,6 +44,11 @@ export class Loop implements Service {
   wake(): void {
     this.#woken = true
     if (this.#run?.isPausing === false) this.#run.endSleep?.()
+  }
+
+  /** For how long the round that runs has run, or the next one is overdue, in ms; 0 when it is stopped. */
+  get lateMs(): number {
+    return this.#run ? Math.max(0, monotonicMs() - this.#dueMs) : 0
   }
 
   /** Resolves when the step that was running is over. */
@@ -58,6 +66,7 @@ export class Loop implements Service {
     let failures = 0
     while (!run.isStopped) {
       this.#woken = false
+      this.#dueMs = monotonicMs()
       let waitMs: number
       try {
         waitMs = await step()
@@ -69,6 +78,7 @@ export class Loop implements Service {
         waitMs = jittered(Math.min(maxPauseMs, pauseMs * 2 ** failures++), 0.5)
       }
       const rest = waitMs > 0 && (run.isPausing || !this.#woken)
+      if (rest) this.#dueMs = monotonicMs() + waitMs
       if (rest && !run.isStopped) await sleep(run, waitMs)
       run.isPausing = false
     }

@@ -150,8 +150,8 @@ waiting AS (
   DELETE FROM ${t.waiting} AS job WHERE job.ctid = ANY (ARRAY(SELECT tid FROM targets)) RETURNING job.id, job.queue_name, job.unique_key
 ),
 released AS (
-  DELETE FROM ${t.uniqueKeys} AS held USING waiting
-  WHERE held.queue_name = waiting.queue_name AND held.unique_key = waiting.unique_key AND held.job_id = waiting.id
+  SELECT ${t.schema}.give_key_back(queue_name, unique_key, id, NULL)
+  FROM (SELECT * FROM waiting WHERE unique_key IS NOT NULL ORDER BY queue_name, unique_key OFFSET 0) AS keyed
 ),
 completed AS (
   DELETE FROM ${t.completed} AS job WHERE job.id = ANY ($1::uuid[]) RETURNING job.id
@@ -159,6 +159,8 @@ completed AS (
 dead AS (
   DELETE FROM ${t.dead} AS job WHERE job.id = ANY ($1::uuid[]) RETURNING job.id
 )
-SELECT id FROM waiting UNION ALL SELECT id FROM completed UNION ALL SELECT id FROM dead`,
+SELECT id FROM waiting CROSS JOIN (SELECT count(*) FROM released) AS all_released
+UNION ALL SELECT id FROM completed
+UNION ALL SELECT id FROM dead`,
   values: (ids) => [ids],
 })

@@ -14,9 +14,12 @@ export interface EnqueueParams {
  */
 export const enqueueJobs = (
   t: Tables,
-): Statement<EnqueueParams, { readonly id: string; readonly standing: string }> => ({
+): Statement<
+  EnqueueParams,
+  { readonly id: string; readonly standing: string; readonly outcome: string }
+> => ({
   name: 'enqueue jobs',
-  text: `SELECT id, standing_id AS standing FROM ${t.schema}.enqueue_many($1::text::jsonb, $2::text)`,
+  text: `SELECT id, standing_id AS standing, outcome FROM ${t.schema}.enqueue_many($1::text::jsonb, $2::text)`,
   values: ({ jobs, transactionId }) => [jobs, transactionId],
 })
 

@@ -1,4 +1,5 @@
 import { epochMs } from './columns.ts'
+import { PARKED } from './parking.ts'
 import type { Tables } from './statement.ts'
 
 /** Counting those that go before a job ends here. */
@@ -58,10 +59,16 @@ DECLARE
   busy    bigint;
   ahead   bigint;
   clear   boolean := true;
+  first_one uuid;
 BEGIN
   SELECT found.* INTO job FROM ${t.waiting} AS found WHERE found.id = job_id LIMIT 1;
   IF FOUND THEN
-    IF job.scheduled_for > instant AND job.status = 'failed' THEN
+    SELECT held.behind_id INTO first_one FROM ${t.uniqueKeys} AS held
+    WHERE job.scheduled_for >= ${PARKED} AND held.queue_name = job.queue_name AND held.unique_key = job.unique_key AND held.job_id = job.id;
+    IF first_one IS NOT NULL THEN
+      clear := false;
+      RETURN QUERY SELECT 'waits_behind', format('it waits until job %s, which has the same unique key, has ended', first_one), jsonb_build_object('jobId', first_one);
+    ELSIF job.scheduled_for > instant AND job.status = 'failed' THEN
       clear := false;
       RETURN QUERY SELECT 'retry_later', format('attempt %s of %s failed (%s); the next is due at %s', job.attempts, job.max_attempts, job.error, job.scheduled_for),
         jsonb_build_object('until', ${epochMs('job.scheduled_for')}, 'attempts', job.attempts, 'maxAttempts', job.max_attempts, 'error', job.error);

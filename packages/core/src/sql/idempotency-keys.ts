@@ -1,3 +1,4 @@
+import { deleteSome } from './delete-some.ts'
 import type { Statement, Tables } from './statement.ts'
 
 /** One key, within its scope. */
@@ -47,13 +48,7 @@ export const deleteExpiredAnswers = (
   t: Tables,
 ): Statement<{ readonly limit: number }, { readonly key: string }> => ({
   name: 'delete expired idempotency keys',
-  text: `
-DELETE FROM ${t.idempotencyKeys}
-WHERE ctid = ANY (ARRAY(
-  SELECT known.ctid FROM ${t.idempotencyKeys} AS known
-  WHERE known.expires_at <= clock_timestamp()
-  LIMIT $1
-  FOR UPDATE SKIP LOCKED))
+  text: `${deleteSome(t.idempotencyKeys, 'past.expires_at <= clock_timestamp()')}
 RETURNING key`,
   values: ({ limit }) => [limit],
 })

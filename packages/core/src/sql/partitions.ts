@@ -1,3 +1,4 @@
+import { deleteSome } from './delete-some.ts'
 import { quoteIdentifier, quoteLiteral, type Statement, type Tables } from './statement.ts'
 
 export interface DayRow {
@@ -67,15 +68,13 @@ const deleteExpired = (
   table: string,
 ): Statement<{ readonly keepMs: number; readonly limit: number }, { readonly id: string }> => ({
   name,
-  text: `
-DELETE FROM ${table}
-WHERE ctid = ANY (ARRAY(
-  SELECT job.ctid FROM ${table} AS job
-  WHERE job.completed_at < now() - $1::float8 * interval '1 ms'
+  text: `${deleteSome(
+    table,
+    `past.completed_at < now() - $1::float8 * interval '1 ms'
      -- Written by hand without a time: then its age counts.
-     OR (job.completed_at IS NULL AND job.created_at < now() - $1::float8 * interval '1 ms')
-  LIMIT $2
-  FOR UPDATE SKIP LOCKED))
+     OR (past.completed_at IS NULL AND past.created_at < now() - $1::float8 * interval '1 ms')`,
+    '$2',
+  )}
 RETURNING id`,
   values: ({ keepMs, limit }) => [keepMs, limit],
 })

@@ -1,4 +1,5 @@
 import { PgqError } from '../errors.ts'
+import type { Database } from './database.ts'
 import type { Queryable, Transaction } from './queryable.ts'
 import { endsTransaction } from './transaction-words.ts'
 
@@ -53,6 +54,20 @@ export function guardTransaction(inner: Queryable): GuardedTransaction {
       closed = true
     },
   }
+}
+
+/** Runs `work` in a guarded transaction of its own, and commits when it resolves. */
+export function runGuarded<T>(database: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  return database.transaction(async (session) => {
+    const guard = guardTransaction(session.queryable)
+    try {
+      const answer = await work(guard.tx)
+      await guard.flush()
+      return answer
+    } finally {
+      guard.close()
+    }
+  })
 }
 
 /** A query is a text, or a config of `pg` that has one. */

@@ -8,6 +8,7 @@ import {
   missingDays,
 } from '../sql/partitions.ts'
 import type { Tables } from '../sql/statement.ts'
+import { deleteExpiredKeys } from '../sql/unique-keys.ts'
 import type { Database } from './database.ts'
 
 /** So many days are made ahead, so that a fleet without a leader for a week still writes into the right ones. */
@@ -51,6 +52,11 @@ export class HistoryStore {
     })
     const dead = await database.run(deleteExpiredDead(this.#tables), { keepMs: keep.deadMs, limit })
     return completed.length + dead.length
+  }
+
+  /** Deletes at most `limit` unique keys whose period is over. Returns how many. */
+  async deleteExpiredKeys(database: Database, limit: number): Promise<number> {
+    return (await database.run(deleteExpiredKeys(this.#tables), { limit })).length
   }
 
   async #change(database: Database, ddl: readonly string[]): Promise<void> {

@@ -8,6 +8,7 @@ import {
   getJob,
   getJobs,
   listJobs,
+  jobSizes,
   oldestDue,
 } from '../sql/read-jobs.ts'
 import { jobVersions } from '../sql/watch-jobs.ts'
@@ -28,6 +29,16 @@ export interface Backlog {
   readonly oldestDueMs: number
 }
 
+/** About how many jobs there are. */
+export interface JobSizes {
+  /** Pending and failed: due, or for later. */
+  readonly waiting: number
+  readonly processing: number
+  readonly completed: number
+  /** Dead and cancelled. */
+  readonly dead: number
+}
+
 /** The statements that look and change nothing. */
 export class JobReader {
   readonly #statements
@@ -41,6 +52,7 @@ export class JobReader {
       many: getJobs(tables),
       versions: jobVersions(tables),
       backlog: oldestDue(tables),
+      sizes: jobSizes(tables),
     }
   }
 
@@ -62,6 +74,17 @@ export class JobReader {
   async backlog(session: Session, queues: readonly string[] | null): Promise<Backlog[]> {
     const rows = await session.run(this.#statements.backlog, { queues })
     return rows.map((row) => ({ queue: row.queue_name, oldestDueMs: Number(row.oldest_due_ms) }))
+  }
+
+  async sizes(session: Session): Promise<JobSizes> {
+    const rows = await session.run(this.#statements.sizes, undefined)
+    const of = (state: string): number => Number(rows.find((row) => row.state === state)?.jobs ?? 0)
+    return {
+      waiting: of('waiting'),
+      processing: of('processing'),
+      completed: of('completed'),
+      dead: of('dead'),
+    }
   }
 
   async list(session: Session, params: FindParams): Promise<JobRecord[]> {

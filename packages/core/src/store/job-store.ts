@@ -197,7 +197,7 @@ function claimedJob(row: ClaimRow, id: string): ClaimedJob {
   }
 }
 
-/** UPDATE … RETURNING gives rows in the order of the table. */
+/** What a claim returns comes in the order of the table. */
 function inClaimOrder(a: ClaimedJob, b: ClaimedJob): number {
   return a.priority - b.priority || a.scheduledForMs - b.scheduledForMs || (a.id < b.id ? -1 : 1)
 }

@@ -1,10 +1,12 @@
 import { isPgqError, PgqError } from '../errors.ts'
+import type { AttemptEnd, HookList } from '../hooks.ts'
 import type { ClaimedJob, Job, Json } from '../job/job.ts'
 import { endingOf } from '../job/endings.ts'
 import { validate } from '../job/schema.ts'
 import type { AttemptResult } from '../job/transition.ts'
 import { monotonicMs, startTimer } from '../runtime/clock.ts'
 import type { Transaction } from '../store/queryable.ts'
+import { attemptEnd } from './attempt-end.ts'
 import { AttemptContext } from './context.ts'
 import type { Handler } from './handler.ts'
 
@@ -13,6 +15,7 @@ const ABORT_GRACE_MS = 5_000
 
 /** What attempts need from outside. */
 export interface AttemptDeps {
+  readonly hooks: HookList
   readonly storeProgress: (attempt: Attempt, value: Json) => Promise<void>
   /** Told when the handler goes on after its timeout and the grace: the attempt is settled now, whatever comes later. */
   readonly onOverrun: (attempt: Attempt, result: AttemptResult) => void
@@ -57,8 +60,19 @@ export class Attempt {
     return this.#deps.storeProgress(this, value)
   }
 
-  /** Runs the handler, to the end. Never rejects. */
+  /** Runs the handler, to the end, inside the hooks if there are any. Never rejects. */
   async run(tx?: Transaction): Promise<AttemptResult> {
+    const { hooks } = this.#deps
+    if (!hooks.wrapsAttempt) return this.#run(tx)
+    try {
+      const endOf = (result: AttemptResult): AttemptEnd => attemptEnd(this.job, result)
+      return await hooks.aroundAttempt(this.job, () => this.#run(tx), endOf)
+    } catch (error) {
+      return this.#failure(error)
+    }
+  }
+
+  async #run(tx?: Transaction): Promise<AttemptResult> {
     const timer = this.#startTimeout()
     try {
       const checked = validate(

@@ -3,7 +3,7 @@ import type { Job, Json } from '../job/job.ts'
 import type { JobContext, OpenChunk } from './handler.ts'
 
 /** What `complete` and `fail` return: it stands for a job that has its outcome in a list of results. */
-export const MARKED: unique symbol = Symbol.for('pgq.marked')
+const MARKED: unique symbol = Symbol.for('pgq.marked')
 export type Marked = typeof MARKED
 
 /** The function of a handler of chunks, whatever its queue. */
@@ -33,19 +33,17 @@ export class Chunk implements OpenChunk {
   #missing: number
   #begun = false
   #end: () => void = () => {}
-  readonly #fail: (error: unknown) => void
+  #fail: (error: unknown) => void = () => {}
 
   /** @param jobs how many are to join */
   constructor(queue: string, run: Run, jobs: number) {
     this.#queue = queue
     this.#run = run
     this.#missing = jobs
-    let fail: (error: unknown) => void = () => {}
     this.ended = new Promise((resolve, reject) => {
       this.#end = resolve
-      fail = reject
+      this.#fail = reject
     })
-    this.#fail = fail
     this.ended.catch(() => {}) // of a chunk of one nobody looks at it
   }
 

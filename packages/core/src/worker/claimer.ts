@@ -78,6 +78,11 @@ export class Claimer implements Service {
     return this.#loop.stop()
   }
 
+  /** By how much a round is late, or takes, in ms. */
+  get lateMs(): number {
+    return this.#loop.lateMs
+  }
+
   /** Looks for jobs now: there is room, or news of some. */
   wake(): void {
     this.#loop.wake()

@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import os from 'node:os'
 import type pg from 'pg'
-import type { Events } from '../events.ts'
 import { Listener } from '../notify/listener.ts'
 import { patience, settledWithin } from '../runtime/clock.ts'
 import type { Service } from '../runtime/service.ts'
-import type { Tables } from '../sql/statement.ts'
 import type { Database } from '../store/database.ts'
 import { JobStore } from '../store/job-store.ts'
 import { checkSchema } from '../store/migrator.ts'
-import { type ConnectionConfig, openClient, openPool } from '../store/pg-connection.ts'
+import { openClient, openPool } from '../store/pg-connection.ts'
 import { PgDatabase } from '../store/pg-database.ts'
 import { QueueStore } from '../store/queue-store.ts'
 import { WorkerStore } from '../store/worker-store.ts'
@@ -22,27 +20,9 @@ import { PulseThread } from './pulse-thread.ts'
 import { Runner } from './runner.ts'
 import { ScheduleDeclaration } from './schedule-declaration.ts'
 import { Settler } from './settler.ts'
+import { untilConnected } from './until-connected.ts'
+import type { WorkerDeps } from './worker-deps.ts'
 import type { WorkerSettings } from './worker-options.ts'
-
-/** What a worker needs from outside. */
-export interface WorkerDeps {
-  readonly connection: ConnectionConfig
-  readonly tables: Tables
-  readonly events: Events
-  readonly maxPayloadBytes: number
-  /** Whether the queue that the worker belongs to was closed. */
-  readonly isClosed: () => boolean
-  /** Makes what the elected leader does: rescue, partitions, retention. */
-  readonly createMaintenance: (deps: MaintenanceDeps) => Service
-}
-
-/** What maintenance needs of the worker that it runs in. */
-interface MaintenanceDeps {
-  readonly database: Database
-  readonly workerId: () => string
-  readonly leaseMs: number
-  readonly reachableMs: () => number
-}
 
 /** After signals were aborted, how long handlers have to end before their jobs are given back without them, in ms. */
 const ABORT_WAIT_MS = 2_000
@@ -103,6 +83,7 @@ export class WorkerLife {
     this.#runner = new Runner({
       ...shared,
       queues: this.#queueStore,
+      hooks: deps.hooks,
       handlers,
       concurrency: settings.concurrency,
       settler: this.#settler,
@@ -155,7 +136,7 @@ export class WorkerLife {
       await this.#schedules.prepare()
       // Before anything is claimed: limits that come with a version hold for all that it claims.
       for (const { queue } of this.#handlers) await this.#queueStore.declare(this.#control, queue)
-      await this.#register()
+      await untilConnected(() => this.#register())
     } catch (error) {
       await this.#close()
       throw error
@@ -189,6 +170,11 @@ export class WorkerLife {
   get status(): 'running' | 'paused' | 'stopping' {
     if (this.#ending) return 'stopping'
     return this.#heartbeat.isCurrent ? 'running' : 'paused'
+  }
+
+  /** For how long claiming has made no progress while the database answers, in ms. */
+  get stalledMs(): number {
+    return this.#ending ? 0 : Math.min(this.#claimer.lateMs, this.#heartbeat.reachableMs)
   }
 
   get #queues(): string[] {
@@ -246,7 +232,8 @@ export class WorkerLife {
   }
 
   async #register(): Promise<void> {
-    await this.#workers.register(this.#control, {
+    // On the connection of the heartbeat: who has work in its name must be able to renew, also where connections are scarce.
+    await this.#workers.register(this.#pulse, {
       id: this.workerId,
       name: this.#settings.name,
       hostname: os.hostname(),

@@ -1,38 +1,24 @@
 import type { PgqError } from '../errors.ts'
-import type { Events } from '../events.ts'
 import type { ClaimedJob } from '../job/job.ts'
-import { type AttemptResult, decideTransition, released, type Transition } from '../job/transition.ts'
+import { released } from '../job/transition.ts'
 import { jittered, monotonicMs } from '../runtime/clock.ts'
 import type { Claim } from '../sql/held-claims.ts'
-import type { Database } from '../store/database.ts'
-import type { JobStore } from '../store/job-store.ts'
-import type { QueueStore } from '../store/queue-store.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
+import { AttemptEndings, type AttemptEndingsDeps } from './attempt-endings.ts'
 import { ChunkAlarms } from './chunk-alarms.ts'
 import { type ChunkRunDeps, runChunk } from './chunk-run.ts'
 import { isSuspect } from './crash-suspect.ts'
-import { Forgiveness } from './forgiveness.ts'
 import type { ChunkRunner, Handler } from './handler.ts'
-import { heedRateLimit } from './heed-rate-limit.ts'
 import { Lane } from './lane.ts'
 import { ProgressWriters } from './progress-writers.ts'
-import { claimOf, type Settlement } from './settlement.ts'
-import type { Settler } from './settler.ts'
+import { claimOf } from './settlement.ts'
 import { Shares } from './shares.ts'
-import { runInTransaction } from './transactional.ts'
 
 /** What the runner needs from outside. */
-export interface RunnerDeps {
+export interface RunnerDeps extends AttemptEndingsDeps, Pick<AttemptDeps, 'hooks'> {
   readonly handlers: readonly Handler[]
   /** How many handlers run at once over all queues. */
   readonly concurrency: number
-  readonly database: Database
-  /** Where transactional handlers get their transactions; opened on first use. */
-  readonly transactions: () => Database
-  readonly store: JobStore
-  readonly queues: QueueStore
-  readonly settler: Settler
-  readonly events: Events
   /** The id that claims are made under now. */
   readonly workerId: () => string
   /** Whether new attempts may begin: not while the lease is in doubt. */
@@ -48,8 +34,6 @@ const SUSPECT_PAUSE_MS = 250
 const LONGEST_SUSPECT_PAUSE_MS = 30_000
 /** When a job is looked at again whose last attempt is stuck here, in ms. */
 const STUCK_PAUSE_MS = 5_000
-/** After an error of our own, when to run the job again, in ms. */
-const BROKEN_DELAY_MS = 5_000
 
 /** Runs claimed jobs: a lane for each queue, one limit over all of them, and suspects of a crash alone. */
 export class Runner {
@@ -68,7 +52,7 @@ export class Runner {
   readonly #turns: readonly Lane[]
   #stopped = false
   #whenIdle: (() => void)[] = []
-  readonly #forgiveness = new Forgiveness()
+  readonly #endings: AttemptEndings
   readonly #attemptDeps: AttemptDeps
   readonly #chunkDeps: ChunkRunDeps = {
     begin: (handler, job) => this.#begin(handler, job),
@@ -79,10 +63,12 @@ export class Runner {
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps
+    this.#endings = new AttemptEndings(deps)
     const progress = new ProgressWriters(deps.database, deps.store)
     this.#attemptDeps = {
+      hooks: deps.hooks,
       storeProgress: (attempt, value) => progress.of(attempt).write(value),
-      onOverrun: (attempt, result) => this.#overrun(attempt, result),
+      onOverrun: (attempt, result) => this.#endings.overrun(attempt, result),
     }
     this.lanes = new Map(
       deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency)]),
@@ -195,7 +181,7 @@ export class Runner {
 
   /** Settles the attempts that still run as interrupted, without waiting for their handlers. */
   release(): void {
-    for (const attempt of this.#running) this.#settleEarly(attempt, { kind: 'interrupted' })
+    for (const attempt of this.#running) this.#endings.settleEarly(attempt, { kind: 'interrupted' })
   }
 
   #startShared(shares: Shares): void {
@@ -244,14 +230,8 @@ export class Runner {
   }
 
   async #process(attempt: Attempt, onEnded: () => void): Promise<void> {
-    try {
-      if (attempt.handler.transactional) await this.#runTransactional(attempt)
-      else this.#settle(attempt, await heedRateLimit(this.#deps, attempt.job, await attempt.run()))
-    } catch (error) {
-      this.#broke(attempt, error)
-    } finally {
-      onEnded()
-    }
+    await this.#endings.run(attempt)
+    onEnded()
   }
 
   #ended(lane: Lane, attempt: Attempt): void {
@@ -270,60 +250,6 @@ export class Runner {
     else if (!this.#stopped && this.#deps.mayStart()) this.#startNext(lane)
     if (wasIsolating || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
     if (this.#slots === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
-  }
-
-  async #runTransactional(attempt: Attempt): Promise<void> {
-    const { store, settler, events } = this.#deps
-    const decide = (result: AttemptResult): Transition => this.#decide(attempt, result)
-    const deps = { database: this.#deps.transactions(), store, decide, forgiveness: this.#forgiveness }
-    const result = await runInTransaction(attempt, deps)
-    const { job } = attempt
-    if (result.kind === 'committed')
-      settler.tell({ job, transition: result.transition, durationMs: attempt.runningMs })
-    else if (result.kind === 'lost') events.emit('job.lost', { job })
-    else if (result.kind === 'unknown') settler.resolve(this.#settlement(attempt, result.transition))
-    else this.#settle(attempt, await heedRateLimit(this.#deps, attempt.job, result))
-  }
-
-  #settle(attempt: Attempt, result: AttemptResult): void {
-    if (attempt.settledEarly) return
-    const { job } = attempt
-    const code = attempt.aborted?.code
-    // The database has taken these jobs away already; there is nothing to write.
-    if (code === 'LEASE_LOST') return this.#deps.events.emit('job.lost', { job })
-    if (code === 'JOB_CANCELLED') {
-      const error = { name: code, message: attempt.aborted?.message ?? '' }
-      return this.#deps.settler.tell({
-        job,
-        transition: { to: 'cancelled', error },
-        durationMs: attempt.runningMs,
-      })
-    }
-    this.#deps.settler.add(this.#settlement(attempt, this.#decide(attempt, result)))
-  }
-
-  /** What should not happen: an error of our own, outside the handler. The attempt is given back. */
-  #broke(attempt: Attempt, error: unknown): void {
-    this.#deps.events.emit('error', { where: `running job ${attempt.job.id}`, error })
-    this.#settle(attempt, { kind: 'interrupted', delayMs: BROKEN_DELAY_MS })
-  }
-
-  #settlement(attempt: Attempt, transition: Transition): Settlement {
-    return { job: attempt.job, workerId: attempt.workerId, transition, durationMs: attempt.runningMs }
-  }
-
-  #decide(attempt: Attempt, result: AttemptResult): Transition {
-    return decideTransition(attempt.job, result, attempt.handler.queue.backoff)
-  }
-
-  #overrun(attempt: Attempt, result: AttemptResult): void {
-    this.#deps.events.emit('job.stuck', { job: attempt.job, runningMs: attempt.runningMs })
-    this.#settleEarly(attempt, result)
-  }
-
-  #settleEarly(attempt: Attempt, result: AttemptResult): void {
-    this.#settle(attempt, result)
-    attempt.settledEarly = true
   }
 
   /** Alone means: no other job runs, and none that has run is unsettled; a crash would charge those too. */

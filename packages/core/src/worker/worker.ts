@@ -1,7 +1,8 @@
 import { PgqError } from '../errors.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Handler } from './handler.ts'
-import { type WorkerDeps, WorkerLife } from './life.ts'
+import { WorkerLife } from './life.ts'
+import type { WorkerDeps } from './worker-deps.ts'
 import { assertHandlers, type WorkerOptions, type WorkerSettings, workerSettings } from './worker-options.ts'
 
 /** What a worker is doing. It is `paused`, and claims nothing, while it can't renew its lease: the database does not answer. */
@@ -32,6 +33,14 @@ export class Worker implements Service {
   /** What it is doing now. */
   get status(): WorkerStatus {
     return this.#life?.status ?? (this.#starting ? 'starting' : 'stopped')
+  }
+
+  /**
+   * For how long its claim loop has made no progress though the database answers, in ms. It stays near 0 while all is well, whatever there
+   * is to do, and while the database can't be reached, which no restart would mend; beyond a minute the process should be started again.
+   */
+  get stalledMs(): number {
+    return this.#life?.stalledMs ?? 0
   }
 
   /**

@@ -68,6 +68,7 @@ function install(folder: string): void {
     ['rxjs', nestFolder],
     ['pg', join(packages, 'core/node_modules')],
     ['uuidv7', join(packages, 'core/node_modules')],
+    ['croner', join(packages, 'core/node_modules')],
   ]
   for (const [name, from] of links) {
     mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true })

@@ -17,7 +17,12 @@ interface Change {
   /** Whether it can't be undone. */
   readonly isFinal: boolean
   readonly appliesTo: (status: JobStatus) => boolean
+  /** What may have become of those that it changed nothing of. */
+  readonly others: string
 }
+
+const MOVED_ON = 'the others have moved on meanwhile'
+const MOVED_ON_OR_HELD = `${MOVED_ON}, or a live job holds their unique key`
 
 const CHANGES: readonly Change[] = [
   {
@@ -26,6 +31,7 @@ const CHANGES: readonly Change[] = [
     past: 'retried',
     isFinal: false,
     appliesTo: (status) => status !== 'processing' && status !== 'completed',
+    others: MOVED_ON_OR_HELD,
   },
   {
     name: 'cancel',
@@ -33,6 +39,7 @@ const CHANGES: readonly Change[] = [
     past: 'cancelled',
     isFinal: true,
     appliesTo: (status) => !hasEnded(status),
+    others: MOVED_ON,
   },
   {
     name: 'redrive',
@@ -40,6 +47,7 @@ const CHANGES: readonly Change[] = [
     past: 'redriven',
     isFinal: false,
     appliesTo: (status) => status === 'dead',
+    others: MOVED_ON_OR_HELD,
   },
   {
     name: 'delete',
@@ -47,6 +55,7 @@ const CHANGES: readonly Change[] = [
     past: 'deleted',
     isFinal: true,
     appliesTo: (status) => status !== 'processing',
+    others: MOVED_ON,
   },
 ]
 
@@ -85,7 +94,7 @@ async function run(change: Change, { pgq, screen, args, options }: Call<Options>
     screen.answer({ ...report, changed: 0 }, () => preview(change, counts, screen))
     return isByIds && matching === 0 ? EXIT.no : EXIT.done
   }
-  if (!screen.json) screen.note(preview(change, counts, screen))
+  if (!screen.json || !options.yes) screen.note(preview(change, counts, screen))
   const mayAct =
     (isByIds && !change.isFinal) ||
     (await screen.confirm(`${capital(change.name)} ${matching === 1 ? 'it' : 'them'}?`))
@@ -151,8 +160,8 @@ function preview(change: Change, counts: readonly JobCount[], screen: Screen): s
 function result(change: Change, matching: number, changed: number, isInterrupted: boolean): string {
   const what = `${counted(changed, 'job')} ${changed === 1 ? 'was' : 'were'} ${change.past}`
   if (isInterrupted)
-    return `interrupted: ${what} before, of ${count(matching)}; a batch that was under way may come on top`
-  return changed >= matching ? what : `${what}, of ${count(matching)}: the others have moved on meanwhile`
+    return `interrupted: ${what} before, of ${count(matching)}`
+  return changed >= matching ? what : `${what}, of ${count(matching)}: ${change.others}`
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

@@ -8,8 +8,7 @@ export interface Extent {
 }
 
 /**
- * Changes jobs batch by batch, showing how far it is; on Ctrl-C it is left after the last finished batch. The rest of the process
- * ends soon after, and with it the batch that was under way.
+ * Changes jobs batch by batch, showing how far it is; after Ctrl-C it ends with the batch that is under way.
  */
 export async function changeInterruptibly(
   screen: Screen,

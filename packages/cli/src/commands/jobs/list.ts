@@ -1,10 +1,11 @@
 import { hasEnded, type JobRecord } from '@pgq/core'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { action, type Call, type Outcome } from '../../call.ts'
 import { EXIT, type ExitCode } from '../../exit-code.ts'
 import { printableJson } from '../../terminal/printable.ts'
 import { fromNow } from '../../terminal/quantities.ts'
 import type { Screen } from '../../terminal/screen.ts'
+import { wholeNumber } from '../../whole-number.ts'
 import { addFilter, filterOf, type FilterOptions } from './filter-options.ts'
 import { statusColour } from './status-colour.ts'
 
@@ -18,7 +19,7 @@ const LIMIT = 50
 /** `pgq jobs list`. */
 export function addList(jobs: Command, outcome: Outcome): void {
   addFilter(jobs.command('list').description('the jobs that match, newest first'))
-    .option('--limit <number>', `how many, up to 1000 (default: ${LIMIT})`, limit)
+    .option('--limit <number>', `how many, up to 1,000 (default: ${LIMIT})`, wholeNumber(1, 1_000))
     .option('--cursor <id>', 'go on where the page before ended')
     .action(action<Options>(outcome, run))
 }
@@ -37,17 +38,11 @@ async function run({ pgq, screen, options }: Call<Options>): Promise<ExitCode> {
   return EXIT.done
 }
 
-function limit(text: string): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= 1 && value <= 1_000) return value
-  throw new InvalidArgumentError('It must be 1 to 1000.')
-}
-
 function jobTable(jobs: readonly JobRecord[], screen: Screen): string {
   return screen.table<JobRecord>(
     [
       { title: 'ID', value: ({ id }) => id },
-      { title: 'QUEUE', value: ({ queue }) => queue },
+      { title: 'QUEUE', value: ({ queue }) => queue, shrinks: true },
       {
         title: 'STATUS',
         value: ({ status }) => status,
@@ -55,7 +50,7 @@ function jobTable(jobs: readonly JobRecord[], screen: Screen): string {
       },
       { title: 'TRIES', align: 'right', value: ({ attempts, maxAttempts }) => `${attempts}/${maxAttempts}` },
       { title: 'WHEN', value: whenOf },
-      { title: 'ABOUT', value: aboutOf, shrinks: true, style: screen.color.dim },
+      { title: 'ABOUT', value: aboutOf, shrinks: true, optional: true, style: screen.color.dim },
     ],
     jobs,
   )

@@ -1,6 +1,6 @@
 import { type PgqError } from '../../errors.ts'
 import type { DaysHealth, WorkerHealth } from '../../store/health-reader.ts'
-import type { QueueSummary } from '../../store/queue-reader.ts'
+import type { QueueSurvey } from '../../store/queue-reader.ts'
 import { counted, type Finding, inWords, named, ok, orElse } from './finding.ts'
 
 /** A queue whose oldest due job has waited longer is behind, in ms. */
@@ -113,10 +113,10 @@ function unwell({ name, id, state, lateMs, jobs }: WorkerHealth, anyAlive: boole
 }
 
 /** Who waits for a worker that there is not, or for longer than one likes. */
-export function queueFindings(queues: readonly QueueSummary[]): readonly Finding[] {
+export function queueFindings(queues: readonly QueueSurvey[]): readonly Finding[] {
   const findings: Finding[] = []
   const waiting = queues.filter(({ oldestDueMs }) => oldestDueMs !== null)
-  for (const { name, pausedAt, oldestDueMs, workers } of waiting) {
+  for (const { queue: name, pausedAt, oldestDueMs, workers } of waiting) {
     const age = inWords(oldestDueMs ?? 0)
     const queue = `the queue ${JSON.stringify(name)}`
     if (pausedAt !== null)

@@ -1,13 +1,14 @@
 import type { Pgq } from '@pgq/core'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { randomBytes } from 'node:crypto'
-import { runBench, type BenchResult } from '../bench-run.ts'
-import { action, type Call, type Outcome } from '../call.ts'
-import { type ConnectionOptions, openPgq } from '../connection.ts'
-import { EXIT, type ExitCode } from '../exit-code.ts'
-import { interruption } from '../interruption.ts'
-import { count, counted } from '../terminal/quantities.ts'
-import type { Screen } from '../terminal/screen.ts'
+import { action, type Call, type Outcome } from '../../call.ts'
+import { type ConnectionOptions, openPgq } from '../../connection.ts'
+import { EXIT, type ExitCode } from '../../exit-code.ts'
+import { interruption } from '../../interruption.ts'
+import { count, counted } from '../../terminal/quantities.ts'
+import type { Screen } from '../../terminal/screen.ts'
+import { wholeNumber } from '../../whole-number.ts'
+import { type BenchResult, runBench } from './measure.ts'
 
 interface Options {
   readonly jobs?: number
@@ -22,8 +23,8 @@ export function addBench(program: Command, outcome: Outcome): void {
   program
     .command('bench')
     .description('measure this database from this machine, in a schema that is dropped again')
-    .option('--jobs <number>', `how many jobs, up to 1,000,000 (default: ${count(JOBS)})`, upTo(1_000_000))
-    .option('--concurrency <number>', `how many handlers run at once (default: ${CONCURRENCY})`, upTo(10_000))
+    .option('--jobs <number>', `how many jobs, up to 1,000,000 (default: ${count(JOBS)})`, wholeNumber(1, 1_000_000))
+    .option('--concurrency <number>', `how many handlers run at once (default: ${CONCURRENCY})`, wholeNumber(1, 10_000))
     .option('-y, --yes', 'confirmed')
     .action(action<Options>(outcome, run, openOwnSchema))
 }
@@ -49,14 +50,6 @@ async function run({ pgq, screen, options }: Call<Options>): Promise<ExitCode> {
     return EXIT.interrupted
   } finally {
     release()
-  }
-}
-
-function upTo(most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (Number.isInteger(value) && value >= 1 && value <= most) return value
-    throw new InvalidArgumentError(`It must be 1 to ${count(most)}.`)
   }
 }
 

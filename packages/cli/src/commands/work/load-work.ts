@@ -2,7 +2,7 @@ import type { Handler, Pgq, Schedule } from '@pgq/core'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { UsageError } from './exit-code.ts'
+import { UsageError } from '../../exit-code.ts'
 
 /** What a module gives a worker to do. */
 export interface Work {

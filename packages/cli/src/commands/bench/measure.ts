@@ -1,5 +1,5 @@
 import { defineQueue, handle, type Pgq, type } from '@pgq/core'
-import type { Screen } from './terminal/screen.ts'
+import type { Screen } from '../../terminal/screen.ts'
 
 /** How to measure. */
 export interface BenchOptions {

@@ -97,7 +97,7 @@ export class Doctor {
       ...(await this.#check('workers', async () =>
         workerFindings(await this.#health.workers(database), await this.#health.hasLeader(database)),
       )),
-      ...(await this.#check('queues', async () => queueFindings(await this.#queues.list(database)))),
+      ...(await this.#check('queues', async () => queueFindings(await this.#queues.survey(database)))),
     ]
   }
 

@@ -1,14 +1,15 @@
-import { type Duration, logEvents, type Pgq, type WorkerOptions } from '@pgq/core'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Duration, type Handler, logEvents, type Pgq, type WorkerOptions } from '@pgq/core'
+import type { Command } from 'commander'
 import { once } from 'node:events'
-import { action, type Call, type Outcome } from '../call.ts'
-import { EXIT, type ExitCode, UsageError } from '../exit-code.ts'
-import { interruption } from '../interruption.ts'
-import { printable } from '../terminal/printable.ts'
-import { counted } from '../terminal/quantities.ts'
-import type { Screen } from '../terminal/screen.ts'
-import { loadWork } from '../work-module.ts'
-import { consoleLogger, jsonLogger } from '../work-log.ts'
+import { action, type Call, type Outcome } from '../../call.ts'
+import { EXIT, type ExitCode, UsageError } from '../../exit-code.ts'
+import { interruption } from '../../interruption.ts'
+import { printable } from '../../terminal/printable.ts'
+import { counted } from '../../terminal/quantities.ts'
+import type { Screen } from '../../terminal/screen.ts'
+import { wholeNumber } from '../../whole-number.ts'
+import { loadWork, type Work } from './load-work.ts'
+import { consoleLogger, jsonLogger } from './log.ts'
 
 interface Options {
   readonly queue?: readonly string[]
@@ -41,7 +42,7 @@ export function addWork(program: Command, outcome: Outcome): void {
     .option(
       '--concurrency <number>',
       'how many handlers run at once over all queues (default: no limit)',
-      wholeNumber,
+      wholeNumber(1, 100_000),
     )
     .option('--poll-interval <duration>', 'the longest time between two looks at idle queues (default: 1s)')
     .option('--shutdown-timeout <duration>', 'how long to wait for running jobs at the end (default: 20s)')
@@ -55,40 +56,51 @@ export function addWork(program: Command, outcome: Outcome): void {
 
 async function run({ pgq, screen, args: [module = ''], options }: Call<Options>): Promise<ExitCode> {
   const { signal, release } = interruption()
+  const { verbose = false } = options
   try {
     const work = await loadWork(module, pgq)
-    const handlers = work.handlers.filter(({ queue }) => options.queue?.includes(queue.name) ?? true)
-    if (handlers.length === 0)
-      throw new UsageError(`none of the queues of ${module} is ${options.queue?.join(', ')}`)
-    logEvents(pgq.events, screen.json ? jsonLogger(options.verbose) : consoleLogger(screen, options.verbose))
-    const worker = pgq.createWorker(handlers, {
-      ...workerOptions(options),
-      ...(work.schedules !== undefined && { schedules: work.schedules }),
-    })
-    await worker.start()
-    const queues = handlers.map(({ queue }) => queue.name)
-    if (!screen.json)
-      screen.note(
-        `Working on ${counted(queues.length, 'queue')}: ${printable(queues.join(', '))}. Ctrl-C stops it.`,
-      )
-    if (!signal.aborted) await once(signal, 'abort')
-    await shutDown(pgq, screen, () => worker.stop(), work.close)
-    return EXIT.done
+    try {
+      logEvents(pgq.events, screen.json ? jsonLogger(verbose) : consoleLogger(screen, verbose))
+      await workUntil(signal, pgq, screen, { ...work, handlers: chosen(work, module, options.queue) }, options)
+      return EXIT.done
+    } finally {
+      // Its jobs have ended by then, and what they enqueued is written.
+      await pgq.close()
+      await work.close?.()
+    }
   } finally {
     release()
   }
 }
 
-async function shutDown(
+async function workUntil(
+  signal: AbortSignal,
   pgq: Pgq,
   screen: Screen,
-  stop: () => Promise<void>,
-  close: (() => unknown) | undefined,
+  { handlers, schedules }: Work,
+  options: Options,
 ): Promise<void> {
+  const worker = pgq.createWorker(handlers, {
+    ...workerOptions(options),
+    ...(schedules !== undefined && { schedules }),
+  })
+  await worker.start()
+  const queues = handlers.map(({ queue }) => queue.name)
+  if (!screen.json)
+    screen.note(
+      `Working on ${counted(queues.length, 'queue')}: ${printable(queues.join(', '))}. Ctrl-C stops it.`,
+    )
+  if (!signal.aborted) await once(signal, 'abort')
   if (!screen.json) screen.note('Stopping: waiting for running jobs. Ctrl-C again ends it at once.')
-  await stop()
-  await close?.()
-  await pgq.close()
+  await worker.stop()
+}
+
+/** The handlers of the queues that were asked for; of all without. */
+function chosen({ handlers }: Work, module: string, queues: readonly string[] | undefined): readonly Handler[] {
+  const some = handlers.filter(({ queue }) => queues?.includes(queue.name) ?? true)
+  if (some.length > 0) return some
+  const known = handlers.map(({ queue }) => queue.name).join(', ')
+  throw new UsageError(`none of the queues of ${module} is ${queues?.join(', ')}: there are ${known}`)
 }
 
 function workerOptions(options: Options): WorkerOptions {
@@ -105,8 +117,3 @@ function workerOptions(options: Options): WorkerOptions {
 }
 
 const list = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d*$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It must be a whole number above 0.')
-}

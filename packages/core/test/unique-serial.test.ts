@@ -1,0 +1,218 @@
+import type pg from 'pg'
+import { expect, test } from 'vitest'
+import { tablesIn } from '../src/sql/statement.ts'
+import { WorkerStore } from '../src/store/worker-store.ts'
+import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
+import { stillWorker } from './support/held-jobs.ts'
+import { claimable, docs, keys, running } from './support/unique-docs.ts'
+
+test('with serial, one waits while another runs, and others are deduplicated onto it', async () => {
+  const fresh = await freshQueue()
+  const { pgq, sql, schema } = fresh
+  const queue = docs({ fields: ['doc'], serial: true })
+  const first = await pgq.enqueue(queue, { doc: 1 })
+  expect(await pgq.enqueue(queue, { doc: 1 })).toEqual({ id: first.id, deduplicated: true })
+  const run = await running(fresh)
+  const next = await pgq.enqueue(queue, { doc: 1 })
+  expect(next).toMatchObject({ deduplicated: false })
+  expect(await pgq.enqueue(queue, { doc: 1 })).toEqual({ id: next.id, deduplicated: true })
+  expect(await claimable(fresh)).toEqual([])
+  // Nor does it become due by a retry, by hand, or while the one that ran waits for another attempt.
+  expect(await pgq.retry(next.id)).toBe(1)
+  await sql(`UPDATE ${schema}.jobs SET scheduled_for = now() WHERE id = $1`, [next.id])
+  expect(await claimable(fresh)).toEqual([])
+  await run.fail()
+  expect(await claimable(fresh)).toEqual([first.id])
+  const again = await running(fresh)
+  expect(again.id).toBe(first.id)
+  await again.complete()
+  expect(await claimable(fresh)).toEqual([next.id])
+  await (await running(fresh)).complete()
+  expect(await keys(fresh)).toEqual([])
+})
+
+test.each(['complete', 'die', 'cancel', 'delete by hand', 'cancel by hand', 'delete', 'rescue'])(
+  'what waits is released when the job ahead ends: %s',
+  async (how) => {
+    const fresh = await freshQueue()
+    const { pgq, sql, schema } = fresh
+    const queue = docs({ key: 'k', serial: true })
+    const first = await pgq.enqueue(queue, { doc: 1 }, { maxAttempts: how === 'rescue' ? 1 : 3 })
+    const run = await running(fresh)
+    const scheduledFor = new Date(Date.now() - 60_000)
+    const next = await pgq.enqueue(queue, { doc: 1 }, { scheduledFor })
+    expect(await claimable(fresh)).toEqual([])
+    if (how === 'complete' || how === 'die') await run[how]()
+    if (how === 'cancel') await pgq.cancel(first.id)
+    if (how === 'delete by hand') await sql(`DELETE FROM ${schema}.jobs WHERE id = $1`, [first.id])
+    if (how === 'cancel by hand')
+      await sql(`UPDATE ${schema}.jobs SET status = 'cancelled' WHERE id = $1`, [first.id])
+    if (how === 'delete') {
+      await run.fail()
+      await pgq.delete(first.id)
+    }
+    if (how === 'rescue') {
+      await sql(`UPDATE ${schema}.workers SET lost_at = now()`)
+      const worker = await stillWorker(fresh)
+      await new WorkerStore(tablesIn(schema)).rescue(worker.database, 10)
+    }
+    expect(await claimable(fresh)).toEqual([next.id])
+    expect(Math.abs(Number((await pgq.get(next.id))?.scheduledFor) - Date.now())).toBeLessThan(60_000)
+    expect(await keys(fresh)).toMatchObject([{ job_id: next.id, behind_id: null }])
+  },
+)
+
+test('the job ahead counts again when the one that waited behind it is cancelled or deleted', async () => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const queue = docs({ key: 'k', serial: true })
+  await pgq.enqueue(queue, { doc: 1 })
+  const run = await running(fresh)
+  for (const end of ['cancel', 'delete'] as const) {
+    const next = await pgq.enqueue(queue, { doc: 1 })
+    expect(next.deduplicated).toBe(false)
+    await pgq[end](next.id)
+    expect(await keys(fresh)).toMatchObject([{ job_id: run.id, behind_id: null }])
+  }
+  const last = await pgq.enqueue(queue, { doc: 1 })
+  expect(await claimable(fresh)).toEqual([])
+  await run.complete()
+  expect(await claimable(fresh)).toEqual([last.id])
+})
+
+test('a job of a key is not redriven while others of it live', async () => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const queue = docs({ key: 'k', serial: true })
+  const first = await pgq.enqueue(queue, { doc: 1 })
+  await (await running(fresh)).die()
+  await pgq.enqueue(queue, { doc: 2 })
+  const run = await running(fresh)
+  expect(await pgq.redrive(first.id)).toBe(0)
+  await run.complete()
+  expect(await pgq.redrive(first.id)).toBe(1)
+  expect(await claimable(fresh)).toEqual([first.id])
+})
+
+test('replace and debounce while a job runs: the new one waits behind it, and is itself replaced', async () => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const queue = docs({ key: 'k', onConflict: { debounce: '1ms', maxWait: '1h' } })
+  await pgq.enqueue(queue, { doc: 1 }, { delay: 0 })
+  const run = await running(fresh)
+  const next = await pgq.enqueue(queue, { doc: 2 }, { delay: 0 })
+  expect(await pgq.enqueue(queue, { doc: 3 }, { delay: 0 })).toEqual({
+    id: next.id,
+    deduplicated: true,
+    replaced: true,
+  })
+  expect(await claimable(fresh)).toEqual([])
+  await run.complete()
+  expect(await running(fresh)).toMatchObject({ id: next.id, payload: { doc: 3 } })
+})
+
+test('without serial, and without processing among the statuses, jobs of a key may overlap', async () => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const queue = docs({ key: 'k', statuses: ['pending', 'failed'] })
+  const first = await pgq.enqueue(queue, { doc: 1 })
+  const run = await running(fresh)
+  const second = await pgq.enqueue(queue, { doc: 2 })
+  expect(await claimable(fresh)).toEqual([second.id])
+  await run.fail()
+  expect(await claimable(fresh)).toEqual([first.id, second.id])
+  expect(await pgq.enqueue(queue, { doc: 3 })).toEqual({ id: second.id, deduplicated: true })
+})
+
+/** A transaction of somebody who takes his time. */
+async function transactionOf({ pool }: FreshQueue): Promise<pg.PoolClient> {
+  const client = await pool.connect()
+  await client.query('BEGIN')
+  return client
+}
+
+test('while a transaction that has met a conflict is open, claims and settles go on, and its commit releases what it held up', async () => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const queue = docs({ fields: ['doc'], serial: true, onConflict: 'replace' })
+  await pgq.enqueue(queue, { doc: 1 })
+  const run = await running(fresh)
+  const next = await pgq.enqueue(queue, { doc: 1 })
+  const client = await transactionOf(fresh)
+  const replaced = await pgq.enqueue(queue, { doc: 1, text: 'new' }, { tx: client })
+  expect(replaced).toEqual({ id: next.id, deduplicated: true, replaced: true })
+  const other = await pgq.enqueue(queue, { doc: 2 })
+  expect(await running(fresh)).toMatchObject({ id: other.id })
+  await run.complete()
+  expect(await pgq.get(run.id)).toMatchObject({ status: 'completed' })
+  expect(await claimable(fresh)).toEqual([])
+  await client.query('COMMIT')
+  client.release()
+  expect(await running(fresh)).toMatchObject({ id: next.id, payload: { doc: 1, text: 'new' } })
+})
+
+test('what such a transaction held up and then rolled back is released by the leader', async () => {
+  const fresh = await freshQueue()
+  const { pgq, schema } = fresh
+  const queue = docs({ fields: ['doc'], serial: true, onConflict: 'replace' })
+  await pgq.enqueue(queue, { doc: 1 })
+  const run = await running(fresh)
+  const next = await pgq.enqueue(queue, { doc: 1 })
+  const client = await transactionOf(fresh)
+  await pgq.enqueue(queue, { doc: 1, text: 'new' }, { tx: client })
+  await run.complete()
+  await client.query('ROLLBACK')
+  client.release()
+  expect(await claimable(fresh)).toEqual([])
+  const { database } = await stillWorker(fresh)
+  const store = new WorkerStore(tablesIn(schema))
+  expect(await store.releaseUnblocked(database)).toBe(1)
+  expect(await store.releaseUnblocked(database)).toBe(0)
+  expect(await running(fresh)).toMatchObject({ id: next.id, payload: { doc: 1 } })
+})
+
+test('a job that waits is passed over by claims until the one who was deduplicated onto it has committed', async () => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const queue = docs({ fields: ['doc'], serial: true })
+  const first = await pgq.enqueue(queue, { doc: 1 })
+  const client = await transactionOf(fresh)
+  expect(await pgq.enqueue(queue, { doc: 1 }, { tx: client })).toEqual({ id: first.id, deduplicated: true })
+  const other = await pgq.enqueue(queue, { doc: 2 })
+  expect(await running(fresh)).toMatchObject({ id: other.id })
+  await client.query('COMMIT')
+  client.release()
+  expect(await running(fresh)).toMatchObject({ id: first.id })
+})
+
+test.each(['COMMIT', 'ROLLBACK'])('a job that ends while another is being put behind it: %s', async (end) => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const queue = docs({ fields: ['doc'], serial: true })
+  await pgq.enqueue(queue, { doc: 1 })
+  const run = await running(fresh)
+  const client = await transactionOf(fresh)
+  const next = await pgq.enqueue(queue, { doc: 1 }, { tx: client })
+  expect(next.deduplicated).toBe(false)
+  await run.complete()
+  await client.query(end)
+  client.release()
+  const after = await pgq.enqueue(queue, { doc: 1 })
+  expect(after.deduplicated).toBe(end === 'COMMIT')
+  expect(await claimable(fresh)).toEqual([end === 'COMMIT' ? next.id : after.id])
+})
+
+test('explain names the job that another waits behind', async () => {
+  const fresh = await freshQueue()
+  const { pgq } = fresh
+  const queue = docs({ key: 'k', serial: true })
+  await pgq.enqueue(queue, { doc: 1 })
+  const run = await running(fresh)
+  const next = await pgq.enqueue(queue, { doc: 1 })
+  const [reason] = (await pgq.explain(next.id))?.reasons ?? []
+  expect(reason).toEqual({ code: 'waits_behind', jobId: run.id, message: expect.stringContaining(run.id) })
+  await run.complete()
+  expect((await pgq.explain(next.id))?.reasons).not.toContainEqual(
+    expect.objectContaining({ code: 'waits_behind' }),
+  )
+})

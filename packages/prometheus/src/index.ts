@@ -1,0 +1,3 @@
+/** Metrics of pgq for Prometheus. */
+
+export { PrometheusMetrics, type PrometheusOptions, prometheusMetrics } from './prometheus-metrics.ts'
