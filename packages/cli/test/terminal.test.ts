@@ -1,15 +1,28 @@
 import { defineQueue } from '@pgq/core'
-import { until } from '@pgq/test-support'
+import { cleanUpAfterwards, freshName, until } from '@pgq/test-support'
 import { describe, expect, test } from 'vitest'
-import { FIXTURES, queueForTest } from './support/pgq.ts'
+import { FIXTURES, cliQueue } from './support/cli-queue.ts'
 import { hasTerminal, Terminal } from './support/terminal.ts'
 
 const mails = defineQueue('mails')
 
+/** A role that may look, and can be locked out. */
+async function roleOf(schema: string, sql: (text: string) => Promise<unknown>): Promise<string> {
+  const role = freshName()
+  await sql(`CREATE ROLE ${role} LOGIN`)
+  cleanUpAfterwards(async () => {
+    await sql(`DROP OWNED BY ${role}`)
+    await sql(`DROP ROLE ${role}`)
+  })
+  await sql(`GRANT USAGE ON SCHEMA ${schema} TO ${role}`)
+  await sql(`GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${role}`)
+  return role
+}
+
 // As a person types it, in a terminal of tmux.
 describe.skipIf(!hasTerminal)('at a terminal', { timeout: 60_000 }, () => {
   test('deleting says how many jobs of what, asks, and does what the answer says', async () => {
-    const { pgq, env } = await queueForTest()
+    const { pgq, env } = await cliQueue()
     await pgq.enqueueMany(
       mails,
       Array.from({ length: 1_200 }, (_, n) => n),
@@ -30,7 +43,7 @@ describe.skipIf(!hasTerminal)('at a terminal', { timeout: 60_000 }, () => {
   })
 
   test('Ctrl-C at a question means no', async () => {
-    const { pgq, env } = await queueForTest()
+    const { pgq, env } = await cliQueue()
     const { id } = await pgq.enqueue(mails, {})
     const terminal = new Terminal(env)
     terminal.type(`pgq jobs cancel ${id}`)
@@ -41,7 +54,7 @@ describe.skipIf(!hasTerminal)('at a terminal', { timeout: 60_000 }, () => {
   })
 
   test('long work shows how far it is, and Ctrl-C leaves it after a whole batch', async () => {
-    const { pgq, env, sql, schema } = await queueForTest()
+    const { pgq, env, sql, schema } = await cliQueue()
     await sql(`INSERT INTO ${schema}.jobs (queue_name) SELECT 'mails' FROM generate_series(1, 100000)`)
     const terminal = new Terminal(env)
     terminal.type('pgq jobs cancel --queue mails --yes')
@@ -56,7 +69,7 @@ describe.skipIf(!hasTerminal)('at a terminal', { timeout: 60_000 }, () => {
   })
 
   test('status --watch shows what changes, and Ctrl-C leaves the last of it', async () => {
-    const { pgq, env } = await queueForTest()
+    const { pgq, env } = await cliQueue()
     const terminal = new Terminal(env)
     terminal.type('echo before; pgq status --watch 200ms')
     const empty = await terminal.see('every 0.2 s, Ctrl-C ends it')
@@ -72,8 +85,26 @@ describe.skipIf(!hasTerminal)('at a terminal', { timeout: 60_000 }, () => {
     expect(after).toContain('paused: audit')
   })
 
+  test('status --watch outlives a database that is away', async () => {
+    const { pgq, env, sql, schema, databaseUrl } = await cliQueue()
+    const role = await roleOf(schema, sql)
+    const url = new URL(databaseUrl)
+    url.username = role
+    const terminal = new Terminal({ ...env, DATABASE_URL: url.href })
+    terminal.type('pgq status --watch 200ms')
+    await terminal.see('No queues yet')
+    await sql(`ALTER ROLE ${role} NOLOGIN`)
+    await sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [role])
+    await terminal.see('not permitted to log in')
+    await pgq.enqueue(mails, {})
+    await sql(`ALTER ROLE ${role} LOGIN`)
+    expect(await terminal.see(/mails +1 /)).not.toContain('not permitted')
+    terminal.press('C-c')
+    await terminal.see('exit code 0')
+  })
+
   test('a worker works until Ctrl-C, and stops in peace', async () => {
-    const { pgq, env } = await queueForTest()
+    const { pgq, env } = await cliQueue()
     const { id } = await pgq.enqueue(mails, { to: 'ada' })
     const terminal = new Terminal(env)
     terminal.type(`pgq work ${FIXTURES}/handlers.mjs`)
@@ -85,7 +116,7 @@ describe.skipIf(!hasTerminal)('at a terminal', { timeout: 60_000 }, () => {
   })
 
   test('bench measures in a schema that is gone afterwards', async () => {
-    const { env, sql } = await queueForTest()
+    const { env, sql } = await cliQueue()
     const terminal = new Terminal(env)
     terminal.type('pgq bench --jobs 3000')
     const question = await terminal.see('Measure? [y/N]')
@@ -99,7 +130,7 @@ describe.skipIf(!hasTerminal)('at a terminal', { timeout: 60_000 }, () => {
   })
 
   test('colours are for terminals that want them', async () => {
-    const { pgq, env } = await queueForTest()
+    const { pgq, env } = await cliQueue()
     await pgq.enqueue(mails, {})
     const bold = '\u001b[1m'
     const colourful = new Terminal(env)
@@ -115,7 +146,7 @@ describe.skipIf(!hasTerminal)('at a terminal', { timeout: 60_000 }, () => {
   })
 
   test('a narrow terminal gets tables that fit, whatever is in them', async () => {
-    const { pgq, env } = await queueForTest()
+    const { pgq, env } = await cliQueue()
     await pgq.enqueue(mails, { text: '日本語'.repeat(40) })
     const terminal = new Terminal(env, { width: 90 })
     terminal.type('pgq jobs list')
@@ -126,7 +157,7 @@ describe.skipIf(!hasTerminal)('at a terminal', { timeout: 60_000 }, () => {
   })
 
   test('text of jobs can not act upon the terminal', async () => {
-    const { pgq, env, sql, schema } = await queueForTest()
+    const { pgq, env, sql, schema } = await cliQueue()
     const evil = '\u001b]0;owned\u0007\u001b[2J\u009b2J\r\u202eevil\n'
     const { id } = await pgq.enqueue(defineQueue('evil'), { evil, [evil]: [evil] })
     await sql(

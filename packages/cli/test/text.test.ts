@@ -31,7 +31,7 @@ test('wide characters count double, and are never cut in the middle', () => {
   expect(cut('👩‍👩‍👧👩‍👩‍👧', 3)).toBe('👩‍👩‍👧…')
 })
 
-test('a table shrinks what may shrink, as far as it must', () => {
+test('a table shrinks what may shrink as far as it must, and leaves out what it can do without', () => {
   const columns = [
     { title: 'ID', value: (row: string[]) => row[0] ?? '' },
     { title: 'TEXT', value: (row: string[]) => row[1] ?? '', shrinks: true },
@@ -50,4 +50,8 @@ test('a table shrinks what may shrink, as far as it must', () => {
   expect(table(columns, rows, { ...plain, width: 20 })).toBe(
     ['ID   TEXT          N', 'id   a rather …    7', 'id2  short       123'].join('\n'),
   )
+  const [id, text, n] = columns
+  const optional = [id!, { ...text!, optional: true }, n!]
+  expect(table(optional, rows, { ...plain, width: 20 })).toContain('a rather …')
+  expect(table(optional, rows, { ...plain, width: 19 })).toBe(['ID     N', 'id     7', 'id2  123'].join('\n'))
 })

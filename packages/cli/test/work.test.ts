@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { cleanUpAfterwards, until } from '@pgq/test-support'
 import { defineQueue } from '@pgq/core'
 import { expect, test } from 'vitest'
-import { FIXTURES, MAIN, queueForTest } from './support/pgq.ts'
+import { FIXTURES, MAIN, cliQueue } from './support/cli-queue.ts'
 
 /** Writes a module into the package, where its imports resolve. */
 function moduleFile(name: string, code: string): string {
@@ -30,7 +30,7 @@ async function workUntil(env: NodeJS.ProcessEnv, args: readonly string[], isDone
 }
 
 test('a worker of a module works, logs JSON if that is asked for, and stops on SIGTERM', async () => {
-  const { pgq, env } = await queueForTest()
+  const { pgq, env } = await cliQueue()
   const { id } = await pgq.enqueue(defineQueue('mails'), { to: 'ada' })
   const failing = await pgq.enqueue(defineQueue('reports'), {}, { maxAttempts: 1 })
   const isDone = async (): Promise<boolean> =>
@@ -62,7 +62,7 @@ test('a worker of a module works, logs JSON if that is asked for, and stops on S
 })
 
 test('a module may be CommonJS, may be a function of the pgq, and is closed in the end', async () => {
-  const { pgq, env } = await queueForTest()
+  const { pgq, env } = await cliQueue()
   const file = moduleFile(
     'jobs.cjs',
     `const { defineQueue, handle } = require('@pgq/core')
@@ -83,8 +83,37 @@ test('a module may be CommonJS, may be a function of the pgq, and is closed in t
   ])
 })
 
+test('a worker that nobody reads any more stops in peace', async () => {
+  const { pgq, env } = await cliQueue()
+  const child = spawn(process.execPath, [MAIN, 'work', join(FIXTURES, 'handlers.mjs'), '--verbose'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  await until('it works', async () => (await pgq.workers()).length === 1)
+  child.stdout.destroy()
+  child.stderr.destroy()
+  const ended = once(child, 'exit')
+  await pgq.enqueue(defineQueue('mails'), {}) // of which it has something to say
+  expect(await ended).toEqual([0, null])
+  expect(await pgq.workers()).toEqual([])
+})
+
+test('what a module has opened is closed when its worker can not start, and keeps no process alive', async () => {
+  const { run } = await cliQueue({ migrated: false })
+  const code = (close: string): string => `
+    import { defineQueue, handle } from '@pgq/core'
+    setInterval(() => {}, 1000)
+    export const handlers = [handle(defineQueue('mails'), () => {})]
+    ${close}`
+  for (const close of [`export const close = () => console.log('closed')`, '']) {
+    const done = await run('work', moduleFile('open.mjs', code(close)))
+    expect(done).toMatchObject({ code: 1, stderr: expect.stringContaining('SCHEMA_MISSING') })
+    expect(done.stdout).toBe(close && 'closed\n')
+  }
+})
+
 test('a module without work in it, or one that does not load, is refused with the reason', async () => {
-  const { run } = await queueForTest()
+  const { run } = await cliQueue()
   const cases: [number, RegExp, string, string, ...string[]][] = [
     [2, /exports no handlers/, 'empty.mjs', 'export const handlers = []'],
     [2, /exports no handlers/, 'wrong.mjs', 'export default () => [1]'],

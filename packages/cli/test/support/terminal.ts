@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cleanUpAfterwards, until } from '@pgq/test-support'
-import { MAIN } from './pgq.ts'
+import { MAIN } from './cli-queue.ts'
 
 /** Whether this machine has a terminal to offer. */
 export const hasTerminal = (() => {

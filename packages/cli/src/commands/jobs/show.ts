@@ -1,4 +1,4 @@
-import type { AttemptError, JobRecord } from '@pgq/core'
+import { type AttemptError, hasEnded, type JobRecord } from '@pgq/core'
 import type { Command } from 'commander'
 import { action, type Call, type Outcome } from '../../call.ts'
 import { EXIT, type ExitCode } from '../../exit-code.ts'
@@ -20,6 +20,8 @@ async function run({ pgq, screen, args: [id = ''] }: Call<unknown>): Promise<Exi
   const job = await pgq.get(id)
   if (!job) return noSuchJob(id, screen)
   screen.answer(job, () => render(job, screen))
+  if (!screen.json && !hasEnded(job.status))
+    screen.note(screen.color.dim(`Why it stands where it does: pgq jobs explain ${job.id}`))
   return EXIT.done
 }
 
@@ -40,6 +42,7 @@ function render(job: JobRecord, screen: Screen): string {
     ['priority', String(job.priority)],
     ['fence', String(job.fence)],
     ['unique key', job.uniqueKey && printable(job.uniqueKey)],
+    ['group', job.group && printable(job.group)],
     ['created', time(job.createdAt)],
     ['scheduled for', time(job.scheduledFor)],
     ['started', time(job.startedAt)],
