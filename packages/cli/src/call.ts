@@ -71,4 +71,5 @@ function complain(error: unknown, screen: Screen): ExitCode {
 }
 
 /** An error for programs. */
-export const errorJson = (code: string, message: string): string => printableJson({ error: { code, message } })
+export const errorJson = (code: string, message: string): string =>
+  printableJson({ error: { code, message } })

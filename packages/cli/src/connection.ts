@@ -19,7 +19,10 @@ const POOL_SIZE = 4
  */
 export function openPgq({ url, schema }: ConnectionOptions): Pgq {
   const given = schema ?? process.env['PGQ_SCHEMA']
-  return createPgq({ connection: connectionOf(url ?? process.env['DATABASE_URL']), ...(given && { schema: given }) })
+  return createPgq({
+    connection: connectionOf(url ?? process.env['DATABASE_URL']),
+    ...(given && { schema: given }),
+  })
 }
 
 /** One that is never connected, for what only needs to know the name of the schema. */

@@ -31,12 +31,7 @@ test('a queue is paused and resumed', async () => {
 test('a schedule is looked at, run, paused, resumed and removed', async () => {
   const { pgq, run, json } = await cliQueue()
   await pgq.schedules.upsert(
-    schedule(
-      mails,
-      { cron: '0 6 * * *', timezone: 'Europe/Berlin' },
-      { to: 'all' },
-      { name: 'newsletter' },
-    ),
+    schedule(mails, { cron: '0 6 * * *', timezone: 'Europe/Berlin' }, { to: 'all' }, { name: 'newsletter' }),
   )
   expect((await run('schedules')).stdout).toMatch(/newsletter +mails +0 6 \* \* \* Europe\/Berlin/)
   expect((await json('schedules', 'next', 'newsletter', '--count', '3')).answer.ticks).toHaveLength(3)

@@ -48,11 +48,7 @@ export function runPgq(args: readonly string[], env: NodeJS.ProcessEnv): Promise
 }
 
 /** Runs a program to its end. */
-export function runProgram(
-  command: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-): Promise<Run> {
+export function runProgram(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     let stdout = ''

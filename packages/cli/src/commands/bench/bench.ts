@@ -23,8 +23,16 @@ export function addBench(program: Command, outcome: Outcome): void {
   program
     .command('bench')
     .description('measure this database from this machine, in a schema that is dropped again')
-    .option('--jobs <number>', `how many jobs, up to 1,000,000 (default: ${count(JOBS)})`, wholeNumber(1, 1_000_000))
-    .option('--concurrency <number>', `how many handlers run at once (default: ${CONCURRENCY})`, wholeNumber(1, 10_000))
+    .option(
+      '--jobs <number>',
+      `how many jobs, up to 1,000,000 (default: ${count(JOBS)})`,
+      wholeNumber(1, 1_000_000),
+    )
+    .option(
+      '--concurrency <number>',
+      `how many handlers run at once (default: ${CONCURRENCY})`,
+      wholeNumber(1, 10_000),
+    )
     .option('-y, --yes', 'confirmed')
     .action(action<Options>(outcome, run, openOwnSchema))
 }

@@ -159,8 +159,7 @@ function preview(change: Change, counts: readonly JobCount[], screen: Screen): s
 
 function result(change: Change, matching: number, changed: number, isInterrupted: boolean): string {
   const what = `${counted(changed, 'job')} ${changed === 1 ? 'was' : 'were'} ${change.past}`
-  if (isInterrupted)
-    return `interrupted: ${what} before, of ${count(matching)}`
+  if (isInterrupted) return `interrupted: ${what} before, of ${count(matching)}`
   return changed >= matching ? what : `${what}, of ${count(matching)}: ${change.others}`
 }
 

@@ -6,9 +6,7 @@ import type { Screen } from '../../terminal/screen.ts'
 export function consoleLogger(screen: Screen, verbose: boolean): Logger {
   const { color } = screen
   const line = (paint: (text: string) => string, message: string): void =>
-    screen.note(
-      `${color.dim(new Date().toISOString())} ${paint(printable(message.replace(/^pgq /, '')))}`,
-    )
+    screen.note(`${color.dim(new Date().toISOString())} ${paint(printable(message.replace(/^pgq /, '')))}`)
   return {
     debug: (message) => (verbose ? line(color.dim, message) : undefined),
     info: (message) => line(String, message),

@@ -61,7 +61,13 @@ async function run({ pgq, screen, args: [module = ''], options }: Call<Options>)
     const work = await loadWork(module, pgq)
     try {
       logEvents(pgq.events, screen.json ? jsonLogger(verbose) : consoleLogger(screen, verbose))
-      await workUntil(signal, pgq, screen, { ...work, handlers: chosen(work, module, options.queue) }, options)
+      await workUntil(
+        signal,
+        pgq,
+        screen,
+        { ...work, handlers: chosen(work, module, options.queue) },
+        options,
+      )
       return EXIT.done
     } finally {
       // Its jobs have ended by then, and what they enqueued is written.
@@ -96,7 +102,11 @@ async function workUntil(
 }
 
 /** The handlers of the queues that were asked for; of all without. */
-function chosen({ handlers }: Work, module: string, queues: readonly string[] | undefined): readonly Handler[] {
+function chosen(
+  { handlers }: Work,
+  module: string,
+  queues: readonly string[] | undefined,
+): readonly Handler[] {
   const some = handlers.filter(({ queue }) => queues?.includes(queue.name) ?? true)
   if (some.length > 0) return some
   const known = handlers.map(({ queue }) => queue.name).join(', ')
