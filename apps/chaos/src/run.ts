@@ -18,7 +18,7 @@ import { mutantNamed } from './mutants/mutants.ts'
 import { Fleet } from './process/fleet.ts'
 import { Random } from './random.ts'
 import { Server } from './server.ts'
-import { CONCURRENCY, LIMITS } from './work/queues.ts'
+import { CONCURRENCY, LIMITS, SCHEDULES, UNIQUE } from './work/queues.ts'
 
 /** What a run has led to. */
 export interface RunResult {
@@ -48,6 +48,8 @@ export const termsOf = (leaseMs: number): Terms => ({
   maxConnections: 4 + CONCURRENCY + 2,
   orderedQueues: [],
   limits: LIMITS,
+  unique: UNIQUE,
+  schedules: SCHEDULES,
 })
 
 /** Runs the workload under faults, lets it come to its end, and holds the invariants against what happened. */
@@ -114,11 +116,13 @@ async function runOn(
     if ('skew' in faults) faults.skew += skewed
     say('the faults are over')
     await fleet.finishProducers(15_000)
+    const tickedUntil = await pauseSchedules(server)
     await drained(server)
     const connections = await countConnections(server, fleet)
     await fleet.stopWorkers(2 * STOP_MS)
     log.close()
     const circumstances = {
+      tickedUntil,
       bystanderUnchanged: await bystander.isUnchanged(),
       deadlocks: server.deadlocks,
       connections,
@@ -158,6 +162,29 @@ async function drained(server: Server): Promise<void> {
     if (live < least) [least, lastEndMs] = [live, performance.now()]
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
+}
+
+/** Ends the schedules once they have caught up, or too long has passed. Returns until when they should have run. */
+async function pauseSchedules(server: Server): Promise<number> {
+  const deadlineMs = performance.now() + DRAIN_MS
+  for (;;) {
+    const { late, clock } = await server.ask(DATABASE, readSchedules)
+    if (!late || performance.now() > deadlineMs) {
+      await server.ask(DATABASE, (client) =>
+        client.query('UPDATE pgq.schedules SET paused_at = clock_timestamp()'),
+      )
+      return clock
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+}
+
+async function readSchedules(client: pg.Client): Promise<{ late: boolean; clock: number }> {
+  const { rows } = await client.query<{ late: boolean; clock: number }>(
+    `SELECT coalesce(bool_or(next_at IS NULL OR next_at <= now() OR retired_at IS NOT NULL), true) AS late,
+            date_part('epoch', now()) * 1000 AS clock FROM pgq.schedules`,
+  )
+  return rows[0] ?? { late: true, clock: 0 }
 }
 
 async function countLive(client: pg.Client): Promise<number> {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { check } from '../src/checker/check.ts'
 import { type InvariantName, INVARIANTS } from '../src/checker/invariants.ts'
+import type { JobState } from '../src/history/records.ts'
 import type { Story } from './support/story.ts'
 import { begun, JOB, Story as NewStory, WORKER_A, WORKER_B } from './support/story.ts'
 
@@ -45,6 +46,29 @@ describe('a history without a violation', () => {
         .told(),
     ],
     [
+      'jobs that wait behind each other',
+      serial()
+        .worker(WORKER_A, 'renews')
+        .enqueued()
+        .job({ uniqueKey: 'k' })
+        .claimed()
+        .enqueued('t2', OTHER)
+        .job({ uniqueKey: 'k' }, { id: OTHER })
+        .ended()
+        .completed()
+        .told()
+        .job({ status: 'cancelled', fence: 1 }, { id: OTHER }),
+    ],
+    [
+      'ticks that all have their job, and a key that is free again when its period is over',
+      new NewStory({ schedules: { clock: 1_000 }, unique: { plain: { periodMs: 30 } } })
+        .job({ ...ofTick('2030-01-01T00:00:01Z'), uniqueKey: 'k' })
+        .job({ status: 'cancelled', fence: 1 })
+        .job({ ...ofTick('2030-01-01T00:00:02Z'), uniqueKey: 'k' }, { id: OTHER })
+        .job({ status: 'cancelled', fence: 1 }, { id: OTHER })
+        .end({ tickedUntil: Date.parse('2030-01-01T00:00:02.900Z') }),
+    ],
+    [
       'a job that is snoozed and gets its attempt back',
       begun()
         .says('a', { op: 'end', job: JOB, fence: 1, how: 'snoozed' })
@@ -70,6 +94,10 @@ describe('a history without a violation', () => {
     expect(violated(story)).toEqual([])
   })
 })
+
+const ofTick = (tick: string): Partial<JobState> => ({ schedule: 'clock', tick, ticket: 'clock' })
+const ticked = (tick: string): Story => new NewStory({ schedules: { clock: 1_000 } }).job(ofTick(tick))
+const serial = (): Story => new NewStory({ unique: { plain: { serial: true } } })
 
 /** For each invariant the shortest histories that break it. */
 const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
@@ -198,6 +226,37 @@ const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
         .enqueued()
         .says('p', { op: 'enqueue', call: 'c', queue: 'plain', tickets: ['t2'], key: 'k' })
         .says('p', { op: 'enqueued', call: 'c', jobs: [{ ticket: 't2', id: JOB, deduplicated: true }] }),
+    () => serial().job({ uniqueKey: 'k' }).job({ uniqueKey: 'k', ticket: 't2' }, { id: OTHER }),
+    () =>
+      serial()
+        .worker(WORKER_A, 'renews')
+        .job({ uniqueKey: 'k' })
+        .claimed()
+        .job({ uniqueKey: 'k', ticket: 't2' }, { id: OTHER })
+        .claimed(WORKER_A, OTHER),
+    () =>
+      serial()
+        .job({ uniqueKey: 'k' })
+        .says('p', { op: 'enqueue', call: 'c', queue: 'plain', tickets: ['t2'], key: 'k' })
+        .says('p', { op: 'enqueued', call: 'c', jobs: [{ ticket: 't2', id: JOB, deduplicated: true }] }),
+    () =>
+      new NewStory({ unique: { plain: { periodMs: 1_000 } } })
+        .worker(WORKER_A, 'renews')
+        .job({ uniqueKey: 'k' })
+        .claimed()
+        .completed()
+        .job({ uniqueKey: 'k', ticket: 't2' }, { id: OTHER }),
+  ],
+  'tick-once': [
+    () => ticked('2030-01-01T00:00:01Z').job(ofTick('2030-01-01T00:00:01Z'), { id: OTHER }),
+    // One between two is missing; the last one is; all are.
+    () =>
+      ticked('2030-01-01T00:00:01Z')
+        .job(ofTick('2030-01-01T00:00:03Z'), { id: OTHER })
+        .end({ tickedUntil: Date.parse('2030-01-01T00:00:03.500Z') }),
+    () => ticked('2030-01-01T00:00:01Z').end({ tickedUntil: Date.parse('2030-01-01T00:00:02.500Z') }),
+    () =>
+      new NewStory({ schedules: { clock: 1_000 } }).end({ tickedUntil: Date.parse('2030-01-01T00:00:02Z') }),
   ],
   'too-many-at-once': [
     () =>

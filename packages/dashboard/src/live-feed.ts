@@ -55,7 +55,7 @@ export class LiveFeed {
   /** A database that is away is told of as such, without why; the feed goes on when it is back. */
   async #message(): Promise<string> {
     try {
-      const queues = (await this.#pgq.insights.queues()).map(wireQueue)
+      const queues = (await this.#pgq.queues()).map(wireQueue)
       return (this.#latest = `event: queues\ndata: ${JSON.stringify(queues)}\n\n`)
     } catch {
       return 'event: trouble\ndata: {}\n\n'

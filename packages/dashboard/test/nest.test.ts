@@ -90,7 +90,7 @@ test('Nest mounts it below a global prefix and a version, with pages, files and 
   const pause = { method: 'POST', headers: FROM_OUR_PAGE, body: '{"name":"mails"}' }
   const paused = await fetch(`${url}/api/v1/admin/jobs/api/queues/pause`, pause)
   expect(paused.status).toBe(200)
-  expect((await pgq.insights.queues())[0]?.pausedAt).toEqual(expect.any(Date))
+  expect((await pgq.queues())[0]?.pausedAt).toEqual(expect.any(Date))
 })
 
 test('its own guards apply to everything of it, and authorize gets the request that they have seen', async () => {

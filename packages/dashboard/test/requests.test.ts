@@ -89,7 +89,7 @@ test.each<[string, Record<string, string>, status: number]>([
   const init = { method: 'POST', headers: sent, body: '{"name":"mails"}' }
   const response = await handler(new Request(`${ORIGIN}/api/queues/pause`, init))
   expect(response.status).toBe(status)
-  const [queue] = await pgq.insights.queues()
+  const [queue] = await pgq.queues()
   expect(queue?.pausedAt ?? null).toEqual(status === 200 ? expect.any(Date) : null)
 })
 

@@ -94,7 +94,9 @@ export function* attempts({ changes }: Timeline): Iterable<Finding> {
     if (!from) continue
     const rise = to.attempts - from.attempts
     const givesBack = kind === 'settled' && to.status === 'pending'
-    const wanted = kind === 'claimed' ? 1 : givesBack ? -1 : 0
+    // Another payload has all the attempts before it.
+    const isReplaced = kind === 'touched' && from.status === 'failed' && to.ticket !== from.ticket
+    const wanted = kind === 'claimed' ? 1 : givesBack ? -1 : isReplaced ? -from.attempts : 0
     if (rise !== wanted && kind !== 'revived' && kind !== 'illegal')
       yield {
         job: id,

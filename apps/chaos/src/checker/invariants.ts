@@ -1,8 +1,10 @@
 import * as claims from './claims.ts'
+import * as keys from './keys.ts'
 import * as limits from './limits.ts'
 import * as losses from './losses.ts'
 import * as outcomes from './outcomes.ts'
 import * as run from './run.ts'
+import * as ticks from './ticks.ts'
 import type { Invariant } from './violation.ts'
 
 const invariant = (code: string, promise: string, check: Invariant['check']): Invariant => ({
@@ -73,9 +75,10 @@ export const INVARIANTS = {
   ),
   'unique-key': invariant(
     'S10',
-    'two live jobs never share a key, and who hears of a duplicate hears the truth',
-    losses.uniqueKeys,
+    'jobs that are unique are, waiting or running or for a period, and who hears of a duplicate hears the truth',
+    keys.uniqueKeys,
   ),
+  'tick-once': invariant('S1', 'each tick of a schedule makes one job', ticks.tickOnce),
   'too-many-at-once': invariant('S11', 'no worker runs more handlers at once than it may', run.crowds),
   hoarding: invariant('S11', 'no worker claims more than it has room for', claims.hoarding),
   'over-limit': invariant(

@@ -19,12 +19,13 @@ export function* lostJobs({ history, changesOf }: Timeline): Iterable<Finding> {
   }
 }
 
-/** Every job was enqueued by somebody, who was not told that it was refused, and no handler runs what is not there. */
+/** Every job was enqueued by a schedule, or by somebody who was not told that it was refused, and no handler runs what is not there. */
 export function* phantoms({ history, changesOf }: Timeline): Iterable<Finding> {
   const asked = new Set(enqueues(history.clients).flatMap(({ tickets }) => tickets))
   const refused = refusedTickets(history.clients)
   for (const [job, changes] of changesOf) {
     const ticket = changes[0]?.to?.ticket
+    if (changes[0]?.to?.schedule) continue
     if (typeof ticket !== 'string' || !asked.has(ticket))
       yield { job, message: `nobody enqueued job ${job} (${ticket})` }
     else if (refused.has(ticket))
@@ -39,7 +40,7 @@ export function* phantoms({ history, changesOf }: Timeline): Iterable<Finding> {
 export function* doubleEnqueues({ changesOf }: Timeline): Iterable<Finding> {
   const jobs = new Map<string, string>()
   for (const [job, changes] of changesOf) {
-    const ticket = changes[0]?.to?.ticket
+    const ticket = changes[0]?.to?.schedule ? undefined : changes[0]?.to?.ticket
     if (typeof ticket !== 'string') continue
     const other = jobs.get(ticket)
     if (other !== undefined) yield { job, message: `${ticket} is there twice: ${other} and ${job}` }
@@ -67,36 +68,6 @@ export function* brokenTransactions({ history, changesOf }: Timeline): Iterable<
   }
 }
 
-/** At no time have two live jobs of a queue the same key, and who was told of a duplicate was told of a live job with that key. */
-export function* uniqueKeys({ history, changes, changesOf }: Timeline): Iterable<Finding> {
-  const holders = new Map<string, string>()
-  for (const { id, from, to } of changes) {
-    const state = to ?? from
-    if (!state || state.uniqueKey === null) continue
-    const key = `${state.queue} ${state.uniqueKey}`
-    const lives = to !== null && ['pending', 'failed', 'processing'].includes(to.status)
-    const holder = holders.get(key)
-    if (lives && holder !== undefined && holder !== id)
-      yield { job: id, message: `jobs ${holder} and ${id} live with the same key ${key}` }
-    if (lives) holders.set(key, id)
-    else if (holder === id) holders.delete(key)
-  }
-  const answers = new Map(
-    history.clients.flatMap((record) =>
-      record.op === 'enqueued' ? [[record.call, record.jobs] as const] : [],
-    ),
-  )
-  for (const { call, tickets, key } of enqueues(history.clients)) {
-    if (key === undefined) continue
-    for (const { id, deduplicated } of answers.get(call) ?? []) {
-      if (!deduplicated) continue
-      const stands = changesOf.get(id)?.some(({ to }) => to?.uniqueKey === key) ?? false
-      if (!stands)
-        yield { job: id, message: `${tickets.join()} was told of the duplicate ${id}, which has not its key` }
-    }
-  }
-}
-
 /** Who was told that a job was cancelled finds it cancelled. */
 export function* lostActs({ history, changesOf }: Timeline): Iterable<Finding> {
   const acted = new Map(
@@ -111,7 +82,8 @@ export function* lostActs({ history, changesOf }: Timeline): Iterable<Finding> {
   }
 }
 
-const enqueues = (clients: readonly ClientRecord[]): Enqueue[] =>
+/** What was asked for. */
+export const enqueues = (clients: readonly ClientRecord[]): Enqueue[] =>
   clients.filter((record): record is Enqueue => record.op === 'enqueue')
 
 const acknowledged = (clients: readonly ClientRecord[]): Acknowledged[] =>

@@ -4,7 +4,8 @@ import type { AuditRecord, JobState, WorkerState } from './records.ts'
 const jobState = (row: string): string => `jsonb_build_object(
     'queue', ${row}.queue_name, 'status', ${row}.status, 'fence', ${row}.fence, 'attempts', ${row}.attempts,
     'maxAttempts', ${row}.max_attempts, 'crashes', ${row}.crashes, 'priority', ${row}.priority, 'lockedBy', ${row}.locked_by,
-    'uniqueKey', ${row}.unique_key, 'group', ${row}.group_key, 'scheduledFor', date_part('epoch', ${row}.scheduled_for) * 1000,
+    'uniqueKey', ${row}.unique_key, 'group', ${row}.group_key, 'createdAt', date_part('epoch', ${row}.created_at) * 1000,
+    'schedule', ${row}.metadata #>> '{schedule,name}', 'tick', ${row}.metadata #>> '{schedule,tick}', 'scheduledFor', date_part('epoch', ${row}.scheduled_for) * 1000,
     'startedAt', date_part('epoch', ${row}.started_at) * 1000, 'error', ${row}.error,
     'progressFence', ${row}.progress -> 'fence', 'resultFence', ${row}.result -> 'by', 'ticket', ${row}.payload ->> 'ticket')`
 

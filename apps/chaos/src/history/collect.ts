@@ -6,6 +6,7 @@ import type { Effect, History, Terms } from './records.ts'
 /** What only the harness knows of the end of a run. */
 export interface Circumstances {
   readonly bystanderUnchanged: boolean
+  readonly tickedUntil: number | null
   readonly deadlocks: number
   readonly connections: Readonly<Record<string, number>>
 }

@@ -83,6 +83,11 @@ export interface JobState {
   readonly lockedBy: string | null
   readonly uniqueKey: string | null
   readonly group: string | null
+  /** The schedule that enqueued it, and the tick that it is for. */
+  readonly schedule: string | null
+  readonly tick: string | null
+  /** In ms since 1970. */
+  readonly createdAt: number
   /** In ms since 1970. */
   readonly scheduledFor: number
   readonly startedAt: number | null
@@ -130,6 +135,8 @@ export interface History {
     readonly effects: readonly Effect[]
     /** The tickets of rows that were written in one transaction with their job. */
     readonly orders: readonly string[]
+    /** Until when all ticks of the schedules should have been run, in ms since 1970 by the database's clock; null if there were none. */
+    readonly tickedUntil: number | null
     /** Whether another queue in the same database looks as it did before. */
     readonly bystanderUnchanged: boolean
     readonly deadlocks: number
@@ -137,6 +144,14 @@ export interface History {
     readonly connections: Readonly<Record<string, number>>
   }
   readonly terms: Terms
+}
+
+/** What makes the jobs of a queue unique. */
+export interface UniqueTerms {
+  /** A newer job takes the place of one that waits, and waits for one that runs. */
+  readonly serial?: boolean
+  /** How long after its creation a completed job holds its key, in ms. */
+  readonly periodMs?: number
 }
 
 /** What the checker has to know of how the run was set up. */
@@ -147,6 +162,10 @@ export interface Terms {
   readonly concurrency: number
   /** How many jobs of a queue, and of each of its groups, may run at once over all workers. */
   readonly limits: Readonly<Record<string, { readonly concurrency: number; readonly perGroup: number }>>
+  /** Queues whose jobs are unique by more than their key. */
+  readonly unique: Readonly<Record<string, UniqueTerms>>
+  /** Schedules all of whose ticks are run, however late, and how far apart these are, in ms. */
+  readonly schedules: Readonly<Record<string, number>>
   /** How many claims one worker may hold. */
   readonly maxHeld: number
   /** The longest a polite stop may take, in ms. */

@@ -332,6 +332,48 @@ export const MUTANTS: readonly Mutant[] = [
     scenario: 'limited',
     violates: ['over-limit'],
   },
+  {
+    name: 'overlap',
+    breaks: 'a job that should wait behind one with the same key is claimed beside it',
+    patches: [
+      { file: 'sql/take-key-by-rules', find: 'behind := ahead IS NOT NULL;', replace: 'behind := false;' },
+    ],
+    scenario: 'serial',
+    violates: ['unique-key'],
+  },
+  {
+    name: 'forgotten-period',
+    breaks: 'a completed job does not hold its key for its period',
+    patches: [
+      {
+        file: 'sql/take-key-by-rules',
+        find: 'IF status IS NULL AND held.kept THEN RETURN; END IF;',
+        replace: '',
+      },
+    ],
+    scenario: 'periodic',
+    violates: ['unique-key'],
+  },
+  {
+    name: 'second-tick',
+    breaks: 'two leaders, and who runs a tick does not look whether somebody else has',
+    patches: [
+      { file: 'sql/leader', find: 'other.lease_until > clock_timestamp()', replace: 'false' },
+      { file: 'sql/leader', find: 'OR leader.lease_until <= clock_timestamp()', replace: 'OR true' },
+      {
+        file: 'migrations/0006-schedules',
+        find: "AND (extract(epoch FROM known.next_at) * 1000000)::bigint IS NOT DISTINCT FROM (plan ->> 'seen_us')::bigint",
+        replace: '',
+      },
+      {
+        file: 'migrations/0006-schedules',
+        find: 'FOR NO KEY UPDATE SKIP LOCKED',
+        replace: 'FOR NO KEY UPDATE',
+      },
+    ],
+    scenario: 'ticking',
+    violates: ['tick-once'],
+  },
 ]
 
 /**

@@ -46,8 +46,13 @@ export async function play({ server, scenario, name, core, directory }: PlayOpti
         await collectHistory(
           client,
           logs,
-          { bystanderUnchanged: true, deadlocks: server.deadlocks - deadlocks, connections: {} },
-          { ...termsOf(leaseMs), concurrency: 100, ...terms },
+          {
+            tickedUntil: null,
+            bystanderUnchanged: true,
+            deadlocks: server.deadlocks - deadlocks,
+            connections: {},
+          },
+          { ...termsOf(leaseMs), concurrency: 100, schedules: {}, ...terms },
         ),
       ),
     ),

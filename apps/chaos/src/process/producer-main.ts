@@ -40,7 +40,8 @@ async function step(): Promise<void> {
   const dice = random.next()
   if (dice < 0.08 && recent.length > 0) return act(random.pick(recent))
   if (dice < 0.25) return enqueueOne('unique', { uniqueKey: `key-${random.integer(1, 12)}` })
-  if (dice < 0.4) return enqueueInTransaction()
+  if (dice < 0.35) return enqueueInTransaction()
+  if (dice < 0.4) return enqueueByRule()
   if (dice < 0.5) return enqueueMany(random.pick(['plain', 'transactional']), random.integer(2, 25))
   const kind = random.pick([
     'plain',
@@ -75,6 +76,9 @@ function work(kind: WorkKind): Work {
           : random.integer(20, 400),
         reports: true,
       }
+    case 'serial':
+    case 'periodic':
+      return { ticket, ms: random.integer(5, 300), key: `key-${random.integer(1, 6)}` }
     case 'grouped':
       return { ticket, ms: random.integer(5, 120), group: `tenant-${random.integer(1, 5)}` }
     default:
@@ -82,9 +86,16 @@ function work(kind: WorkKind): Work {
   }
 }
 
-async function enqueueOne(kind: WorkKind, jobOptions: EnqueueOptions): Promise<void> {
+/** Jobs that wait behind each other, some put off by each that comes; and such that hold their key for a period. */
+function enqueueByRule(): Promise<void> {
+  const kind = random.pick(['serial', 'serial', 'periodic'] as const)
   const payload = work(kind)
-  const key = jobOptions.uniqueKey
+  const unique = { key: payload.key ?? '', onConflict: { debounce: 150, maxWait: 600 } } as const
+  return enqueueOne(kind, kind === 'serial' && random.chance(0.3) ? { unique } : {}, payload)
+}
+
+async function enqueueOne(kind: WorkKind, jobOptions: EnqueueOptions, payload = work(kind)): Promise<void> {
+  const key = jobOptions.uniqueKey ?? payload.key
   const call = `${payload.ticket}!`
   await log.record({
     op: 'enqueue',

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { loadCore } from '../core.ts'
 import { makeHandlers } from '../work/handlers.ts'
-import { defineQueues } from '../work/queues.ts'
+import { defineQueues, defineSchedules } from '../work/queues.ts'
 import { openClient } from './client.ts'
 import { recordEvents } from './record-events.ts'
 
@@ -20,7 +20,9 @@ const pool = new pg.Pool({
 })
 pool.on('error', () => {})
 
-const worker = pgq.createWorker(makeHandlers({ core, queues: defineQueues(core), log, pool }), {
+const queues = defineQueues(core)
+const worker = pgq.createWorker(makeHandlers({ core, queues, log, pool }), {
+  schedules: defineSchedules(core, queues),
   name: options.name,
   lease: options.leaseMs,
   pollInterval: '250ms',

@@ -1,4 +1,4 @@
-import type { AnyQueue } from '@pgq/core'
+import type { AnyQueue, Schedule, UniqueOptions } from '@pgq/core'
 import type { Core } from '../core.ts'
 
 /** What a job carries: who enqueued it, and what its handler is to do. */
@@ -14,6 +14,8 @@ export interface Work {
   readonly reports?: boolean
   /** Whose job it is, for work that has limits. */
   readonly group?: string
+  /** What makes it unique. */
+  readonly key?: string
 }
 
 /** The kinds of work, each a queue. */
@@ -27,6 +29,9 @@ const WORK_KINDS = [
   'unique',
   'order',
   'grouped',
+  'serial',
+  'periodic',
+  'ticking',
 ] as const
 
 /** One of them. */
@@ -41,6 +46,18 @@ export const CONCURRENCY = 6
 
 /** How many jobs of a queue, and of each of its groups, run at once over all workers. */
 export const LIMITS = { grouped: { concurrency: 4, perGroup: 1 } } as const
+
+/** Jobs that wait behind each other, and such that hold their key when they are completed. */
+export const UNIQUE = { serial: { serial: true }, periodic: { periodMs: 3_000 } } as const
+
+const key = ({ key, ticket }: Work): string => key ?? ticket
+const RULES: Partial<Record<WorkKind, UniqueOptions<Work>>> = {
+  serial: { key, onConflict: 'replace' },
+  periodic: { key, period: UNIQUE.periodic.periodMs },
+}
+
+/** A tick of each of these is run however late. */
+export const SCHEDULES = { 'each-second': 1_000, 'each-two-seconds': 2_000 } as const
 
 /** Defines the queues with the package under test. */
 export function defineQueues({ defineQueue, fixed, type }: Core): Record<WorkKind, AnyQueue> {
@@ -57,6 +74,17 @@ export function defineQueues({ defineQueue, fixed, type }: Core): Record<WorkKin
           perGroup: { concurrency: LIMITS.grouped.perGroup },
         },
       }),
+      ...(RULES[kind] && { unique: RULES[kind] }),
     })
   return Object.fromEntries(WORK_KINDS.map((kind) => [kind, queue(kind)])) as Record<WorkKind, AnyQueue>
+}
+
+/** The schedules that each worker declares. */
+export function defineSchedules({ schedule }: Core, queues: Record<WorkKind, AnyQueue>): Schedule[] {
+  return Object.entries(SCHEDULES).map(([name, every]) =>
+    schedule(queues.ticking, { every }, { ticket: name, ms: 5 } satisfies Work, {
+      name,
+      missed: { fill: 1_000 },
+    }),
+  )
 }

@@ -25,6 +25,9 @@ const FRESH: JobState = {
   lockedBy: null,
   uniqueKey: null,
   group: null,
+  schedule: null,
+  tick: null,
+  createdAt: 0,
   scheduledFor: 0,
   startedAt: null,
   error: null,
@@ -45,8 +48,16 @@ export class Story {
   #n = 0
 
   constructor(terms: Partial<Terms> = {}) {
-    this.#terms = { ...termsOf(LEASE_MS), transactionalQueues: ['transactional'], ...terms }
-    this.#end = { jobs: [], effects: [], orders: [], bystanderUnchanged: true, deadlocks: 0, connections: {} }
+    this.#terms = { ...termsOf(LEASE_MS), transactionalQueues: ['transactional'], schedules: {}, ...terms }
+    this.#end = {
+      jobs: [],
+      effects: [],
+      orders: [],
+      tickedUntil: null,
+      bystanderUnchanged: true,
+      deadlocks: 0,
+      connections: {},
+    }
   }
 
   /** Lets time pass. */

@@ -5,14 +5,8 @@ import { integerOption, knownOptions } from '../runtime/options.ts'
 import type { FindParams } from '../sql/read-jobs.ts'
 import type { Tables } from '../sql/statement.ts'
 import type { Database } from '../store/database.ts'
-import {
-  type BoundedCount,
-  type DeadGroup,
-  InsightReader,
-  type Looked,
-  type QueuePeriod,
-  type QueueSurvey,
-} from '../store/insight-reader.ts'
+import { type DeadGroup, InsightReader, type Looked, type QueuePeriod } from '../store/insight-reader.ts'
+import type { BoundedCount } from '../store/queue-reader.ts'
 import { filterParams, type JobFilter, type ListOptions, nameOf, pageParams } from './filter.ts'
 
 /** A page of a search. */
@@ -61,15 +55,6 @@ export class Insights {
   constructor(deps: { database: Database; tables: Tables; call: Call }) {
     this.#reader = new InsightReader(deps)
     this.#call = deps.call
-  }
-
-  /**
-   * How every queue stands that has jobs which wait, run or are dead, or that was paused or limited, by name. Counts end at 10,000.
-   */
-  queues(): Promise<QueueSurvey[]> {
-    return this.#call(async () =>
-      (await this.#reader.survey(MOST_COUNTED)).toSorted((a, b) => (a.queue < b.queue ? -1 : 1)),
-    )
   }
 
   /**

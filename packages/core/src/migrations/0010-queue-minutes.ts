@@ -1,7 +1,7 @@
 import type { Tables } from '../sql/statement.ts'
 import type { Migration } from './migration.ts'
 
-/** What each queue did, minute by minute, and the index that finds the dead jobs of a queue. */
+/** What each queue did, minute by minute. */
 export const queueMinutes: Migration = {
   id: 10,
   name: 'queue minutes',
@@ -27,7 +27,4 @@ CREATE TABLE ${t.queueMinutes} (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ${t.queueMinutes} IS
   'How many attempts of each queue ended in each minute, and how; waited_ms and ran_ms are sums over all of them.';
-
--- The dead and cancelled jobs of one queue, newest last.
-CREATE INDEX jobs_dead_queue ON ${t.dead} (queue_name, status, id);
 `

@@ -1,5 +1,4 @@
 import { groupDead } from '../sql/group-dead.ts'
-import { lookCheaply } from '../sql/look-cheaply.ts'
 import { type PeriodRow, readMinutes } from '../sql/queue-minutes.ts'
 import type { JobRow } from '../sql/read-jobs.ts'
 import {
@@ -9,38 +8,11 @@ import {
   searchJobs,
   type SearchParams,
 } from '../sql/search-jobs.ts'
-import { type SurveyRow, surveyQueues } from '../sql/survey-queues.ts'
 import type { Statement, Tables } from '../sql/statement.ts'
 import type { JobRecord } from '../job/job.ts'
+import { lookBounded } from './bounded-look.ts'
 import type { Database } from './database.ts'
 import { jobRecord } from './job-reader.ts'
-
-/** No look takes longer, in ms. */
-const TIMEOUT_MS = 10_000
-
-/** A count that ends at a limit. */
-export interface BoundedCount {
-  readonly jobs: number
-  /** There are more than `jobs`: counting ended there. */
-  readonly isMore: boolean
-}
-
-/** How a queue stands. */
-export interface QueueSurvey {
-  readonly queue: string
-  /** Jobs that could run now. */
-  readonly due: BoundedCount
-  /** Jobs that wait for their time: delayed ones, and failed ones between two attempts. */
-  readonly delayed: BoundedCount
-  readonly processing: number
-  readonly dead: BoundedCount
-  readonly cancelled: BoundedCount
-  /** How long the longest due job has been waiting, in ms by the database's clock; null when none is due. */
-  readonly oldestDueMs: number | null
-  /** Since when it is paused; null when it is not. */
-  readonly pausedAt: Date | null
-  readonly pausedReason: string | null
-}
 
 /** What a queue did in one period. */
 export interface QueuePeriod {
@@ -76,7 +48,7 @@ export interface Looked {
   readonly lastId: string | null
 }
 
-/** Statements whose cost has a bound, whatever the tables hold. Each runs in a transaction that forbids scans of tables. */
+/** Statements whose cost has a bound, whatever the tables hold. */
 export class InsightReader {
   readonly #database: Database
   readonly #statements
@@ -85,17 +57,11 @@ export class InsightReader {
     const { tables } = deps
     this.#database = deps.database
     this.#statements = {
-      survey: surveyQueues(tables),
       minutes: readMinutes(tables),
       search: { all: searchJobs(tables), ended: searchJobs(tables, 'ended') },
       count: { all: countMatches(tables), ended: countMatches(tables, 'ended') },
       dead: groupDead(tables),
     }
-  }
-
-  async survey(limit: number): Promise<QueueSurvey[]> {
-    const rows = await this.#look(this.#statements.survey, { limit: limit + 1 })
-    return rows.map((row) => queueSurvey(row, limit))
   }
 
   async periods(params: { queue: string | null; sinceMs: number; periodMs: number }): Promise<QueuePeriod[]> {
@@ -127,10 +93,7 @@ export class InsightReader {
   }
 
   #look<Params, Row>(statement: Statement<Params, Row>, params: Params): Promise<Row[]> {
-    return this.#database.transaction(async (session) => {
-      await session.run(lookCheaply, { timeoutMs: TIMEOUT_MS })
-      return session.run(statement, params)
-    })
+    return lookBounded(this.#database, statement, params)
   }
 }
 
@@ -144,24 +107,6 @@ const lookedOf = (row: SearchedRow | undefined): Looked => ({
   rows: Number(row?.looked ?? 0),
   lastId: row?.last_id ?? null,
 })
-
-function queueSurvey(row: SurveyRow, limit: number): QueueSurvey {
-  const bounded = (text: string): BoundedCount => ({
-    jobs: Math.min(limit, Number(text)),
-    isMore: Number(text) > limit,
-  })
-  return {
-    queue: row.queue_name,
-    due: bounded(row.due),
-    delayed: bounded(row.delayed),
-    processing: Number(row.processing),
-    dead: bounded(row.dead),
-    cancelled: bounded(row.cancelled),
-    oldestDueMs: row.oldest_due_ms === null ? null : Number(row.oldest_due_ms),
-    pausedAt: row.paused_ms === null ? null : new Date(Number(row.paused_ms)),
-    pausedReason: row.paused_reason,
-  }
-}
 
 const queuePeriod = (row: PeriodRow): QueuePeriod => ({
   queue: row.queue_name,

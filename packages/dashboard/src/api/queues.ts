@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000
 
 /** How the queues stand. */
 export async function getQueues({ pgq }: Visit): Promise<Response> {
-  return json((await pgq.insights.queues()).map(wireQueue))
+  return json((await pgq.queues()).map(wireQueue))
 }
 
 /** What they did, or one of them. */

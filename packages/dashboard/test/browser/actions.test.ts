@@ -107,12 +107,12 @@ browserTests('what can be done in a browser', (open) => {
     await page.getByRole('button', { name: 'Pause mails' }).click()
     await confirm(page, 'Pause mails?', 'Pause')
     await page.getByText('Paused', { exact: true }).waitFor()
-    expect((await pgq.insights.queues())[0]?.pausedReason).toBe('paused by ada')
+    expect((await pgq.queues())[0]?.pausedReason).toBe('paused by ada')
     await page.getByRole('link', { name: 'mails' }).click()
     await page.getByText('paused by ada').waitFor()
     await page.getByRole('button', { name: 'Resume mails' }).click()
     await page.getByText('paused by ada').waitFor({ state: 'hidden' })
-    expect((await pgq.insights.queues())[0]?.pausedAt).toBeNull()
+    expect((await pgq.queues())[0]?.pausedAt).toBeNull()
   })
 
   test('a schedule is run, paused and resumed', async () => {

@@ -97,7 +97,7 @@ browserTests('hostile strings', (open) => {
     await page.getByRole('button', { name: /^Pause/ }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
     await page.locator('.callout').waitFor()
-    expect(await pgq.insights.queues()).toMatchObject([{ queue: name, pausedAt: expect.any(Date) }])
+    expect(await pgq.queues()).toMatchObject([{ queue: name, pausedAt: expect.any(Date) }])
     await page.reload()
     await page.locator('.callout').waitFor()
     await page.getByRole('link', { name: /^All jobs of/ }).click()
