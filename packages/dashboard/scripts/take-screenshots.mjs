@@ -26,9 +26,11 @@ const pgq = createPgq({ connectionString: postgres.url })
 const pool = new pg.Pool({ connectionString: postgres.url })
 await pgq.migrate()
 const ids = await fill()
-const server = createServer(
-  dashboardMiddleware(pgq, { authorize: () => ({ access: 'write', actor: 'ada' }), title: 'Shop jobs' }),
-).listen(0, '127.0.0.1')
+const dashboard = dashboardMiddleware(pgq, {
+  authorize: () => ({ access: 'write', actor: 'ada' }),
+  title: 'Shop jobs',
+})
+const server = createServer((req, res) => void dashboard(req, res)).listen(0, '127.0.0.1')
 await once(server, 'listening')
 const address = `http://127.0.0.1:${server.address().port}`
 const browser = await launchChromium(chromium)
@@ -64,14 +66,18 @@ async function take(name, path, viewport, colorScheme) {
   console.log(`${name}.png`)
 }
 
+/** A handler that has something in hand until its worker stops. */
+function untilStopped(_job, { signal }) {
+  return once(signal, 'abort')
+}
+
 /** History, a worker with something in hand, a backlog, and a queue that is paused. */
 async function fill() {
   await writeHistory(pool, 'pgq')
   const webhooks = defineQueue('payment.webhook')
   const reports = defineQueue('report.daily')
   const newsletters = defineQueue('mail.newsletter')
-  const pass = (job) => new Promise((resolve) => setTimeout(resolve, job.payload.ms ?? 3_600_000))
-  const worker = pgq.createWorker([handle(webhooks, pass, { concurrency: 20 }), handle(reports, pass)], {
+  const worker = pgq.createWorker([handle(webhooks, untilStopped, { concurrency: 20 }), handle(reports, untilStopped)], {
     name: 'shop-worker-1',
     schedules: [
       schedule(

@@ -23,7 +23,7 @@ export interface AuditEvent {
   readonly ids?: readonly string[]
   readonly filter?: JobFilter
   readonly name?: string
-  /** How many jobs were changed. */
+  /** How many jobs were changed; of what failed, or was stopped, until then. */
   readonly jobs?: number
   readonly error?: unknown
 }

@@ -56,17 +56,19 @@ export function reasonsOf(explained: Explanation | null): WireReason[] {
 }
 
 /** Anything may stand there that somebody wrote by hand. */
-function attemptOf(error: JobRecord['errors'][number]): WireAttempt {
-  const at = Date.parse(String(error?.at))
+function attemptOf(error: unknown): WireAttempt {
+  const { attempt, at, name, message, stack } = (error ?? {}) as Record<string, unknown>
+  const atMs = Date.parse(textOf(at))
   return {
-    attempt: Number(error?.attempt ?? 0),
-    at: Number.isNaN(at) ? null : at,
-    name: String(error?.name ?? 'Error'),
-    message: String(error?.message ?? ''),
-    stack: typeof error?.stack === 'string' ? error.stack : null,
+    attempt: Number(attempt ?? 0) || 0,
+    at: Number.isNaN(atMs) ? null : atMs,
+    name: textOf(name) || 'Error',
+    message: textOf(message),
+    stack: textOf(stack) || null,
   }
 }
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 const pretty = (value: unknown): string => cut(JSON.stringify(value, null, 2) ?? '', PAGE_CHARACTERS)
 const cut = (text: string, length: number): string =>
   text.length > length ? `${text.slice(0, length).toWellFormed()}…` : text

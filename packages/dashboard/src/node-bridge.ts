@@ -79,7 +79,7 @@ async function sendResponse(response: Response, res: ServerResponse): Promise<vo
   }
   res.flushHeaders()
   try {
-    await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), res)
+    await pipeline(Readable.fromWeb(response.body), res)
   } catch {
     // The client has gone away.
   }

@@ -152,6 +152,11 @@ export interface WireDone {
   readonly jobId?: string
 }
 
+/** How far an action is that takes longer. */
+export interface WireProgress {
+  readonly soFar: number
+}
+
 /** What went wrong. */
 export interface WireProblem {
   readonly title: string

@@ -5,7 +5,7 @@ import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
 import { type Visitor, visit } from './support/visitor.ts'
 
 const found = async ({ read }: Visitor, query: Record<string, string>): Promise<string[]> =>
-  (await read(`api/jobs?${new URLSearchParams(query)}`)).jobs.map((job: { payload: string }) => job.payload)
+  (await read(`api/jobs?${new URLSearchParams(query).toString()}`)).jobs.map((job: { payload: string }) => job.payload)
 
 /** Three jobs that wait and one that is dead. */
 async function some(): Promise<FreshQueue> {
@@ -49,7 +49,7 @@ test.each<[string, Record<string, string>, string[]]>([
   const { pgq } = await some()
   const visitor = visit(pgq)
   expect((await found(visitor, query)).toSorted()).toEqual(payloads.toSorted())
-  expect(await visitor.read(`api/jobs/count?${new URLSearchParams(query)}`)).toEqual({
+  expect(await visitor.read(`api/jobs/count?${new URLSearchParams(query).toString()}`)).toEqual({
     jobs: payloads.length,
     isMore: false,
   })
@@ -226,7 +226,7 @@ test('dead jobs come by what they died of, with what a search finds them by', as
   expect(timeouts).toMatchObject({ queue: 'mails', jobs: 3, needle: 'no answer from' })
   expect(numbers).toMatchObject({ jobs: 1, needle: null })
   const { jobs } = await visitor.read(
-    `api/jobs?${new URLSearchParams({ error: timeouts.needle, status: 'dead' })}`,
+    `api/jobs?${new URLSearchParams({ error: timeouts.needle, status: 'dead' }).toString()}`,
   )
   expect(jobs).toHaveLength(3)
 })

@@ -128,12 +128,13 @@ test('nothing that a client sends makes it reject, which would end a process wit
 
 test('a response of authorize is sent whole, with all of its cookies', async () => {
   const { pgq } = await freshQueue()
-  const login = (): Response => {
-    const response = new Response('go away', { status: 401, headers: { 'WWW-Authenticate': 'Basic' } })
-    for (const cookie of ['a=1', 'b=2']) response.headers.append('Set-Cookie', cookie)
-    return response
-  }
-  const url = await serve(dashboardMiddleware(pgq, { authorize: login }) as never)
+  const cookies = new Headers([
+    ['WWW-Authenticate', 'Basic'],
+    ['Set-Cookie', 'a=1'],
+    ['Set-Cookie', 'b=2'],
+  ])
+  const authorize = (): Response => new Response('go away', { status: 401, headers: cookies })
+  const url = await serve(dashboardMiddleware(pgq, { authorize }) as never)
   const response = await fetch(url)
   expect([response.status, response.headers.get('www-authenticate'), await response.text()]).toEqual([
     401,

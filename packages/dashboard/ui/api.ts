@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { WireProblem } from '../src/wire.ts'
+import type { WireProblem, WireProgress } from '../src/wire.ts'
 import { addressOf } from './router.tsx'
 
 /** Asks the server. Rejects with what it says went wrong. */
@@ -7,13 +7,42 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return answerOf(await fetch(addressOf(`api/${path}`), { ...(signal && { signal }) }))
 }
 
-/** Has the server do something. The header says that it was us. */
-export async function post<T>(path: string, body: unknown = {}): Promise<T> {
+/** Has the server do something. The header says that it was us. What takes long tells how many jobs it has changed so far. */
+export async function post<T extends object>(
+  path: string,
+  body: unknown,
+  { signal, onProgress }: { readonly signal?: AbortSignal; readonly onProgress?: (jobs: number) => void } = {},
+): Promise<T> {
   const headers = { 'Content-Type': 'application/json', 'X-Pgq-Dashboard': '1' }
-  return answerOf(
-    await fetch(addressOf(`api/${path}`), { method: 'POST', headers, body: JSON.stringify(body) }),
-  )
+  const init = { method: 'POST', headers, body: JSON.stringify(body), ...(signal && { signal }) }
+  const response = await fetch(addressOf(`api/${path}`), init)
+  if (!response.headers.get('content-type')?.startsWith('application/x-ndjson')) return answerOf(response)
+  const last = await lastLine<T>(response, onProgress)
+  if (last === undefined) throw new Error('The server went away. Some of it may be done.')
+  if ('title' in last) throw new Error(last.title)
+  return last
 }
+
+/** Reads lines of JSON: those that say how far it is, and the last. */
+async function lastLine<T extends object>(
+  { body }: Response,
+  onProgress: ((jobs: number) => void) | undefined,
+): Promise<T | WireProblem | undefined> {
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader()
+  let rest = ''
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    const lines = (rest + part.value).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const said = JSON.parse(line) as WireProgress | T | WireProblem
+      if (!isProgress(said)) return said
+      onProgress?.(said.soFar)
+    }
+  }
+  return undefined
+}
+
+const isProgress = (said: object): said is WireProgress => 'soFar' in said
 
 async function answerOf<T>(response: Response): Promise<T> {
   const isOurs = response.headers.get('content-type')?.startsWith('application/json') ?? false

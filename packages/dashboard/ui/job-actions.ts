@@ -35,7 +35,7 @@ export function actOnJobs(action: JobAction, ids: readonly string[], onDone: () 
     text: EXPLAINED[action],
     verb,
     isDangerous: action === 'delete' || action === 'cancel',
-    run: async () => finish(action, await post<WireDone>('jobs', { action, ids }), onDone),
+    run: async (doing) => finish(action, await post<WireDone>('jobs', { action, ids }, doing), onDone),
   })
 }
 
@@ -57,12 +57,11 @@ export async function actOnAll(action: JobAction, filter: Filter, onDone: () => 
       text: `${meaning(filter)}, also those that are not on this page. ${EXPLAINED[action]}`,
       verb,
       isDangerous: action === 'delete' || action === 'cancel',
-      run: async () =>
-        finish(
-          action,
-          await post<WireDone>('jobs', { action, filter: { ...given(filter), status } }),
-          onDone,
-        ),
+      run: async (doing) => {
+        const body = { action, filter: { ...given(filter), status } }
+        doing.signal.addEventListener('abort', onDone)
+        return finish(action, await post<WireDone>('jobs', body, doing), onDone)
+      },
     })
   } catch (error) {
     notify(messageOf(error), true)

@@ -19,8 +19,8 @@ export function postJobs(visit: Visit): Promise<Response> {
     return {
       action: `jobs.${action}`,
       target,
-      work: async () => {
-        const jobs = await visit.pgq[action]('ids' in target ? target.ids : target.filter)
+      work: async (onProgress) => {
+        const jobs = await visit.pgq[action]('ids' in target ? target.ids : target.filter, { onProgress })
         return { jobs, response: json({ jobs } satisfies WireDone) }
       },
     }

@@ -12,12 +12,12 @@ const HEARTBEAT_MS = 15_000
 export function getLive(visit: Visit): Response {
   const jobId = visit.url.searchParams.get('job')
   const gone = AbortSignal.any([visit.request.signal, AbortSignal.timeout(LONGEST_MS), visit.closed])
-  let stop = (): void => {}
+  let stop: (() => void) | undefined
   const source = {
     start: (controller: ReadableStreamDefaultController<Uint8Array>) => {
       stop = feed(visit, controller, jobId, gone)
     },
-    cancel: () => stop(),
+    cancel: () => stop?.(),
   }
   const stream = new ReadableStream(source, new CountQueuingStrategy({ highWaterMark: MOST_UNREAD }))
   return respond(200, stream, {

@@ -47,7 +47,7 @@ browserTests('pages', (open) => {
     await page.getByLabel('Payload').press('Enter')
     await page.getByText('1 job', { exact: true }).waitFor()
     expect(new URL(page.url()).search).toBe('?payload=to%3Aada')
-    expect(await page.getByLabel('Payload').evaluate((input) => input === document.activeElement)).toBe(true)
+    expect(await page.getByLabel('Payload').evaluate('node => node === document.activeElement')).toBe(true)
     await page.getByRole('button', { name: 'Clear' }).click()
     await page.getByText('3 jobs', { exact: true }).waitFor()
     await page.getByRole('button', { name: 'Dead', exact: true }).click()

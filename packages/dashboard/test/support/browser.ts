@@ -3,7 +3,7 @@ import { cleanUpAfterwards } from '@pgq/test-support'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest'
 import { findChromium, launchChromium } from '../../scripts/chromium.mjs'
-import { dashboardMiddleware } from '../../src/express.ts'
+import { dashboardMiddleware, type MountedRequest } from '../../src/express.ts'
 import type { DashboardOptions } from '../../src/index.ts'
 import { serve } from './serve.ts'
 
@@ -11,7 +11,7 @@ import { serve } from './serve.ts'
 export type Open = (
   pgq: Pgq,
   path?: string,
-  options?: Partial<DashboardOptions> & { readonly context?: BrowserContextOptions },
+  options?: Partial<DashboardOptions<MountedRequest>> & { readonly context?: BrowserContextOptions },
 ) => Promise<Page>
 
 const chromium = findChromium()
@@ -25,6 +25,7 @@ if (chromium === undefined)
  * has refused, and what it asked of anybody else.
  */
 export function browserTests(name: string, define: (open: Open) => void): void {
+  // oxlint-disable-next-line vitest/valid-title -- it is a string
   describe.skipIf(chromium === undefined)(name, () => {
     let browser: Browser
     const complaints: string[] = []

@@ -1,4 +1,4 @@
-import type { JSX } from 'preact'
+import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Filter } from '../job-actions.ts'
 import { Icon } from './icons.tsx'
@@ -34,12 +34,6 @@ export function JobFilters({
     setText((old) => ({ ...old, [name]: value || undefined }))
   const apply = (changed: Filter = text): void => onChange(changed)
   const isFiltered = Object.values(filter).some(Boolean)
-  const field = (name: string, label: string, input: JSX.Element): JSX.Element => (
-    <label class={`field field-${name}`}>
-      <span>{label}</span>
-      {input}
-    </label>
-  )
   return (
     <form
       class="filters"
@@ -56,50 +50,44 @@ export function JobFilters({
         onChange={(status) => apply({ ...text, status: status || undefined })}
       />
       <div class="fields">
-        {session.maySearch &&
-          field(
-            'payload',
-            'Payload',
-            <span class="with-icon">
-              <Icon name="search" />
-              <input
-                ref={search}
-                type="search"
-                value={text['payload'] ?? ''}
-                placeholder={'customer:ada, {"n": 1} or any text'}
-                onInput={(event) => set('payload', event.currentTarget.value)}
-              />
-            </span>,
-          )}
-        {session.maySearch &&
-          field(
-            'error',
-            'Error',
-            <input
-              type="search"
-              value={text['error'] ?? ''}
-              placeholder="part of the message"
-              onInput={(event) => set('error', event.currentTarget.value)}
-            />,
-          )}
-        {field(
-          'queue',
-          'Queue',
+        {session.maySearch && (
           <>
-            <input
-              type="search"
-              list="queues"
-              value={text['queue'] ?? ''}
-              placeholder="any"
-              onInput={(event) => set('queue', event.currentTarget.value)}
-            />
-            <datalist id="queues">
-              {queues.map((queue) => (
-                <option key={queue} value={queue} />
-              ))}
-            </datalist>
-          </>,
+            <Field name="payload" label="Payload">
+              <span class="with-icon">
+                <Icon name="search" />
+                <input
+                  ref={search}
+                  type="search"
+                  value={text['payload'] ?? ''}
+                  placeholder={'customer:ada, {"n": 1} or any text'}
+                  onInput={(event) => set('payload', event.currentTarget.value)}
+                />
+              </span>
+            </Field>
+            <Field name="error" label="Error">
+              <input
+                type="search"
+                value={text['error'] ?? ''}
+                placeholder="part of the message"
+                onInput={(event) => set('error', event.currentTarget.value)}
+              />
+            </Field>
+          </>
         )}
+        <Field name="queue" label="Queue">
+          <input
+            type="search"
+            list="queues"
+            value={text['queue'] ?? ''}
+            placeholder="any"
+            onInput={(event) => set('queue', event.currentTarget.value)}
+          />
+          <datalist id="queues">
+            {queues.map((queue) => (
+              <option key={queue} value={queue} />
+            ))}
+          </datalist>
+        </Field>
         <div class="row field-submit">
           <button type="submit" class="button primary">
             Search
@@ -112,14 +100,31 @@ export function JobFilters({
         </div>
       </div>
       <div class="times">
-        {field('time', 'Created after', <Moment value={text['after']} onChange={(at) => set('after', at)} />)}
-        {field(
-          'time',
-          'Created before',
-          <Moment value={text['before']} onChange={(at) => set('before', at)} />,
-        )}
+        <Field name="time" label="Created after">
+          <Moment value={text['after']} onChange={(at) => set('after', at)} />
+        </Field>
+        <Field name="time" label="Created before">
+          <Moment value={text['before']} onChange={(at) => set('before', at)} />
+        </Field>
       </div>
     </form>
+  )
+}
+
+function Field({
+  name,
+  label,
+  children,
+}: {
+  readonly name: string
+  readonly label: string
+  readonly children: ComponentChildren
+}): JSX.Element {
+  return (
+    <label class={`field field-${name}`}>
+      <span>{label}</span>
+      {children}
+    </label>
   )
 }
 

@@ -21,10 +21,12 @@ export function Timeline({ job }: { readonly job: WireJob }): JSX.Element {
         return (
           <li key={`${step.title}${index}`} class={`step step-${step.tone}`}>
             <span class="step-title">{step.title}</span>
-            <span class="faint" title={instant(step.at)}>
-              <When at={step.at} />
-              {after >= 1 && step.at <= Date.now() && ` · after ${span(after)}`}
+            <span class="faint">
+              {step.at > Date.now() || !before ? <When at={step.at} /> : `after ${span(after)}`}
             </span>
+            <time class="step-time faint" dateTime={new Date(step.at).toISOString()}>
+              {instant(step.at)}
+            </time>
           </li>
         )
       })}
