@@ -77,19 +77,22 @@ async function fill() {
   const webhooks = defineQueue('payment.webhook')
   const reports = defineQueue('report.daily')
   const newsletters = defineQueue('mail.newsletter')
-  const worker = pgq.createWorker([handle(webhooks, untilStopped, { concurrency: 20 }), handle(reports, untilStopped)], {
-    name: 'shop-worker-1',
-    schedules: [
-      schedule(
-        reports,
-        { cron: '0 6 * * 1-5', timezone: 'Europe/Berlin' },
-        { kind: 'daily' },
-        { name: 'reports.daily' },
-      ),
-      schedule(webhooks, { every: '15m' }, { kind: 'sweep' }, { name: 'webhooks.sweep' }),
-    ],
-    shutdownTimeout: 0,
-  })
+  const worker = pgq.createWorker(
+    [handle(webhooks, untilStopped, { concurrency: 20 }), handle(reports, untilStopped)],
+    {
+      name: 'shop-worker-1',
+      schedules: [
+        schedule(
+          reports,
+          { cron: '0 6 * * 1-5', timezone: 'Europe/Berlin' },
+          { kind: 'daily' },
+          { name: 'reports.daily' },
+        ),
+        schedule(webhooks, { every: '15m' }, { kind: 'sweep' }, { name: 'webhooks.sweep' }),
+      ],
+      shutdownTimeout: 0,
+    },
+  )
   await worker.start()
   await pgq.enqueueMany(
     webhooks,

@@ -5,7 +5,9 @@ import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
 import { type Visitor, visit } from './support/visitor.ts'
 
 const found = async ({ read }: Visitor, query: Record<string, string>): Promise<string[]> =>
-  (await read(`api/jobs?${new URLSearchParams(query).toString()}`)).jobs.map((job: { payload: string }) => job.payload)
+  (await read(`api/jobs?${new URLSearchParams(query).toString()}`)).jobs.map(
+    (job: { payload: string }) => job.payload,
+  )
 
 /** Three jobs that wait and one that is dead. */
 async function some(): Promise<FreshQueue> {

@@ -11,7 +11,10 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 export async function post<T extends object>(
   path: string,
   body: unknown,
-  { signal, onProgress }: { readonly signal?: AbortSignal; readonly onProgress?: (jobs: number) => void } = {},
+  {
+    signal,
+    onProgress,
+  }: { readonly signal?: AbortSignal; readonly onProgress?: (jobs: number) => void } = {},
 ): Promise<T> {
   const headers = { 'Content-Type': 'application/json', 'X-Pgq-Dashboard': '1' }
   const init = { method: 'POST', headers, body: JSON.stringify(body), ...(signal && { signal }) }

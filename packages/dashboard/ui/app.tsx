@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useErrorBoundary, useState } from 'preact/hooks'
+import { useEffect, useErrorBoundary, useState } from 'preact/hooks'
 import type { WireQueue } from '../src/wire.ts'
 import { messageOf } from './api.ts'
 import { count } from './format.ts'
@@ -18,7 +18,7 @@ import { PageHead, Trouble } from './parts/page-parts.tsx'
 import type { Live } from './live.ts'
 import { Link, type Place, usePlace } from './router.tsx'
 import { session } from './session.ts'
-import { currentTheme, setTheme } from './theme.ts'
+import { currentTheme, onSystemTheme, setTheme } from './theme.ts'
 
 const PLACES = [
   ['', 'queues', 'Queues'],
@@ -73,7 +73,7 @@ function Sidebar({ place, live }: { readonly place: Place; readonly live: Live }
   const current = section === 'queue' ? '' : section
   const dead = deadCount(live.queues ?? [])
   return (
-    <div class="sidebar">
+    <header class="sidebar">
       <div class="brand">
         <span class="mark" aria-hidden="true" />
         {session.title}
@@ -95,7 +95,7 @@ function Sidebar({ place, live }: { readonly place: Place; readonly live: Live }
         {!session.canWrite && <span class="tag">Read only</span>}
         <ThemeButton />
       </div>
-    </div>
+    </header>
   )
 }
 
@@ -106,6 +106,7 @@ function deadCount(queues: readonly WireQueue[]): string | undefined {
 
 function ThemeButton(): JSX.Element {
   const [theme, show] = useState(currentTheme)
+  useEffect(() => onSystemTheme(() => show(currentTheme())), [])
   const other = theme === 'dark' ? 'light' : 'dark'
   const onClick = (): void => {
     setTheme(other)

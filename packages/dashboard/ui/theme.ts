@@ -1,5 +1,7 @@
 type Theme = 'light' | 'dark'
 const KEY = 'pgq-theme'
+/** What the system prefers. */
+const dark = matchMedia('(prefers-color-scheme: dark)')
 
 /** Storage may be forbidden; then the choice lasts for this page. */
 function stored(): string | null {
@@ -14,7 +16,7 @@ function stored(): string | null {
 export function currentTheme(): Theme {
   const chosen = stored()
   if (chosen === 'light' || chosen === 'dark') return chosen
-  return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'
+  return dark.matches ? 'dark' : 'light'
 }
 
 /** Chooses, for the next time as well. */
@@ -30,4 +32,10 @@ export function setTheme(theme: Theme): void {
 /** Applies what was chosen before; the style sheet follows the system otherwise. */
 export function applyTheme(): void {
   if (stored() !== null) document.documentElement.dataset['theme'] = currentTheme()
+}
+
+/** Calls back when the system prefers something else. Returns what ends it. */
+export function onSystemTheme(onChange: () => void): () => void {
+  dark.addEventListener('change', onChange)
+  return () => dark.removeEventListener('change', onChange)
 }

@@ -10,7 +10,9 @@ const EVERY_MS = 500
  * Answers with what comes of some work. When that takes longer it answers at once instead, with a line of JSON every now and then which says how far it is, and
  * what came of it as the last.
  */
-export async function reported(work: (onProgress: (jobs: number) => void) => Promise<Response>): Promise<Response> {
+export async function reported(
+  work: (onProgress: (jobs: number) => void) => Promise<Response>,
+): Promise<Response> {
   let soFar = 0
   const done = work((jobs) => (soFar = jobs))
   const isSoon = await Promise.race([done.then(() => true), delay(SOON_MS)])
@@ -33,7 +35,10 @@ export async function reported(work: (onProgress: (jobs: number) => void) => Pro
       timer = undefined
     },
   })
-  return respond(200, lines, { 'Content-Type': 'application/x-ndjson; charset=utf-8', 'X-Accel-Buffering': 'no' })
+  return respond(200, lines, {
+    'Content-Type': 'application/x-ndjson; charset=utf-8',
+    'X-Accel-Buffering': 'no',
+  })
 }
 
 const delay = (ms: number): Promise<false> =>

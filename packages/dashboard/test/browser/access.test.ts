@@ -6,7 +6,7 @@ import { type FreshQueue, freshQueue } from '../support/fresh-queue.ts'
 const PLACES = ['', 'queue?name=mails', 'jobs', 'dead', 'schedules', 'workers']
 /** Hides what it was about, and what went wrong. */
 const redact = (job: JobRecord): JobRecord => ({ ...job, payload: '…', error: null })
-const ACTS = /^(Retry|Redrive|Cancel|Delete|Pause.*|Resume.*|Run.*)$/
+const ACTS = /^(Retry|Redrive|Cancel|Delete|Pause .*|Resume .*|Run .*)$/
 
 async function some(): Promise<FreshQueue & { readonly id: string }> {
   const fresh = await freshQueue()

@@ -16,7 +16,9 @@ async function confirm(page: Page, title: string, verb: string): Promise<void> {
 
 /** How many jobs there are of each status. */
 async function counts({ pgq }: FreshQueue): Promise<Record<string, number>> {
-  return Object.fromEntries((await pgq.counts()).map(({ status, jobs }) => [status, jobs]))
+  const sums: Record<string, number> = {}
+  for (const { status, jobs } of await pgq.counts()) sums[status] = (sums[status] ?? 0) + jobs
+  return sums
 }
 
 /** Twenty jobs that wait, and as many dead ones of two errors. */

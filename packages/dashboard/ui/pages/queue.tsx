@@ -22,6 +22,9 @@ export function QueuePage({ live, name }: { readonly live: Live; readonly name: 
     <>
       <PageHead title={name} eyebrow={<Link to="">Queues</Link>}>
         <RangeChoice value={range} onChange={setRange} />
+        <Link to={jobsPath({ queue: name })} class="button small">
+          All jobs
+        </Link>
         {session.canWrite && <PauseButton queue={queue} />}
       </PageHead>
       {queue.pausedAt !== null && (
@@ -54,9 +57,6 @@ export function QueuePage({ live, name }: { readonly live: Live; readonly name: 
       </dl>
       {history.data && <ThroughputChart history={history.data} />}
       {history.data && <QualityCharts history={history.data} />}
-      <p>
-        <Link to={jobsPath({ queue: name })}>All jobs of {name}</Link>
-      </p>
     </>
   )
 }

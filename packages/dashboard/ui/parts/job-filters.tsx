@@ -15,6 +15,9 @@ const STATUSES = [
   ['cancelled', 'Cancelled'],
 ] as const
 
+/** On a phone these are shown when somebody asks for them. */
+const NAMES_IN_FOLD = ['error', 'queue', 'after', 'before']
+
 /** What to look for. It is the address, so it can be sent to somebody. */
 export function JobFilters({
   filter,
@@ -28,6 +31,7 @@ export function JobFilters({
   const [text, setText] = useState(filter)
   const address = JSON.stringify(filter)
   useEffect(() => setText(filter), [address])
+  const [isFolded, setFolded] = useState(!NAMES_IN_FOLD.some((name) => filter[name]))
   const search = useRef<HTMLInputElement>(null)
   useSlashKey(search)
   const set = (name: string, value: string): void =>
@@ -49,7 +53,7 @@ export function JobFilters({
         value={(filter['status'] ?? '') as (typeof STATUSES)[number][0]}
         onChange={(status) => apply({ ...text, status: status || undefined })}
       />
-      <div class="fields">
+      <div class={isFolded ? 'fields folded' : 'fields'}>
         {session.maySearch && (
           <>
             <Field name="payload" label="Payload">
@@ -97,9 +101,17 @@ export function JobFilters({
               Clear
             </button>
           )}
+          <button
+            type="button"
+            class="button unfold"
+            aria-expanded={!isFolded}
+            onClick={() => setFolded(!isFolded)}
+          >
+            {isFolded ? 'More filters' : 'Fewer filters'}
+          </button>
         </div>
       </div>
-      <div class="times">
+      <div class={isFolded ? 'times folded' : 'times'}>
         <Field name="time" label="Created after">
           <Moment value={text['after']} onChange={(at) => set('after', at)} />
         </Field>

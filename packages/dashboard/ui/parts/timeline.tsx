@@ -22,11 +22,10 @@ export function Timeline({ job }: { readonly job: WireJob }): JSX.Element {
           <li key={`${step.title}${index}`} class={`step step-${step.tone}`}>
             <span class="step-title">{step.title}</span>
             <span class="faint">
-              {step.at > Date.now() || !before ? <When at={step.at} /> : `after ${span(after)}`}
+              <time dateTime={new Date(step.at).toISOString()}>{instant(step.at)}</time>
+              {' · '}
+              {before && step.at <= Date.now() ? `after ${span(after)}` : <When at={step.at} />}
             </span>
-            <time class="step-time faint" dateTime={new Date(step.at).toISOString()}>
-              {instant(step.at)}
-            </time>
           </li>
         )
       })}
