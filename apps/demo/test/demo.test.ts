@@ -49,7 +49,7 @@ test(
     const address = await until('the address', () => /The dashboard is at (\S+)/.exec(output)?.[1])
     expect(await (await fetch(address)).text()).toContain('<title>pgq demo</title>')
     await until('the story is over', () => output.includes('0 lost, 0 duplicated'))
-    const queues = (await (await fetch(`${address}/api/queues`)).json()) as unknown
+    const queues = await (await fetch(`${address}/api/queues`)).json()
     expect(queues).toMatchObject([{ queue: 'payment.webhook', dead: { jobs: 4 } }])
     demo.kill('SIGTERM')
     expect(await once(demo, 'exit')).toEqual([0, null])

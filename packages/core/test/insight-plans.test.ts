@@ -81,29 +81,29 @@ const filters: Record<string, Partial<SearchParams>> = {
   'what there is not': { payload: '{"needle": 1}', error: 'needle', payloadText: 'needle', queue: 'q1' },
 }
 
+/** As the package runs it. */
+async function read<Params, Row>(
+  statement: Statement<Params, Row>,
+  params: Params,
+): Promise<{ scans: string[]; buffers: number }> {
+  await client.query('BEGIN')
+  try {
+    await client.query(lookCheaply.text, [...lookCheaply.values({ timeoutMs: 10_000 })])
+    const { nodes, buffers } = await explain(client, statement, params, 'custom')
+    const scans = nodes
+      .filter((node) => node['Node Type'] === 'Seq Scan' && LARGE.test(node['Relation Name'] ?? ''))
+      .map((node) => node['Relation Name'] ?? '')
+    return { scans, buffers }
+  } finally {
+    await client.query('ROLLBACK')
+  }
+}
+
 describe.each(Object.keys(STATISTICS))('the analyzer %s', (name) => {
   beforeAll(async () => {
     await client.query(`TRUNCATE ${t.jobs}`)
     await STATISTICS[name]?.()
   }, 60_000)
-
-  /** As the package runs it. */
-  async function read<Params, Row>(
-    statement: Statement<Params, Row>,
-    params: Params,
-  ): Promise<{ scans: string[]; buffers: number }> {
-    await client.query('BEGIN')
-    try {
-      await client.query(lookCheaply.text, [...lookCheaply.values({ timeoutMs: 10_000 })])
-      const { nodes, buffers } = await explain(client, statement, params, 'custom')
-      const scans = nodes
-        .filter((node) => node['Node Type'] === 'Seq Scan' && LARGE.test(node['Relation Name'] ?? ''))
-        .map((node) => node['Relation Name'] ?? '')
-      return { scans, buffers }
-    } finally {
-      await client.query('ROLLBACK')
-    }
-  }
 
   // A heap page for each row that is counted at the worst: 10 places of 3 queues.
   test('a survey reads no more of each place than it counts', async () => {

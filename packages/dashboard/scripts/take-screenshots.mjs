@@ -1,5 +1,5 @@
 // Takes the screenshots of the README from the real thing: a PostgreSQL of its own, workers that work, the dashboard that is built, Chromium.
-// `node scripts/take-screenshots.mjs [folder]`; it says so when there is no Chromium, and takes none.
+// `node scripts/take-screenshots.mjs [folder] [--all]`: with `--all` those of more pages and of phones too, to look at. It says so when there is no Chromium, and takes none.
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { findChromium, launchChromium } from './chromium.mjs'
 import { writeHistory } from './example-data.mjs'
 
 const folder = process.argv[2] ?? fileURLToPath(new URL('../screenshots', import.meta.url))
-const DESKTOP = { width: 1280, height: 860 }
+const DESKTOP = { width: 1160, height: 740 }
 const PHONE = { width: 390, height: 780 }
 
 const chromium = findChromium()
@@ -36,16 +36,21 @@ const address = `http://127.0.0.1:${server.address().port}`
 const browser = await launchChromium(chromium)
 try {
   await take('queues', '', DESKTOP, 'light')
-  await take('queues-dark', '', DESKTOP, 'dark')
-  await take('queues-phone', '', PHONE, 'light')
-  await take('queue', 'queue?name=payment.webhook', DESKTOP, 'light')
-  await take('jobs', 'jobs', DESKTOP, 'light')
-  await take('jobs-phone', 'jobs', PHONE, 'dark')
+  await take('queue-dark', 'queue?name=payment.webhook', DESKTOP, 'dark')
+  await take('jobs', 'jobs?status=dead&error=timedout', DESKTOP, 'light')
   await take('job', `jobs/${ids.dead}`, DESKTOP, 'light')
-  await take('job-waiting', `jobs/${ids.waiting}`, DESKTOP, 'dark')
   await take('dead', 'dead', DESKTOP, 'light')
-  await take('schedules', 'schedules', DESKTOP, 'light')
-  await take('workers', 'workers', DESKTOP, 'light')
+  await take('schedules', 'schedules', DESKTOP, 'dark')
+  await take('phone', '', PHONE, 'light')
+  if (process.argv.includes('--all')) {
+    await take('workers', 'workers', DESKTOP, 'light')
+    await take('job-waiting', `jobs/${ids.waiting}`, DESKTOP, 'dark')
+    await take('jobs-phone', 'jobs', PHONE, 'dark')
+    await take('job-phone', `jobs/${ids.dead}`, PHONE, 'light')
+    await take('dead-phone', 'dead', PHONE, 'light')
+    await take('workers-phone', 'workers', PHONE, 'dark')
+    await take('schedules-phone', 'schedules', PHONE, 'light')
+  }
 } finally {
   await browser.close()
   server.closeAllConnections()

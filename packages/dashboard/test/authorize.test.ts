@@ -6,6 +6,9 @@ import { ROUTES } from '../src/routes.ts'
 import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
 import { ORIGIN, visit } from './support/visitor.ts'
 
+/** For tests that change nothing. */
+const untouched = await freshQueue()
+
 /** Everything that can be asked for. */
 const pages = ['', 'queue?name=mails', 'jobs', 'jobs?status=dead', 'workers', 'schedules', 'dead']
 const calls = (id: string): string[] => [
@@ -78,7 +81,7 @@ test('the lists of this file leave no route out', () => {
 test.each([[undefined], [{}], [{ authorize: true }], [{ authorize: 'write' }]])(
   'there is no dashboard without a function that says who may what: %j',
   async (options) => {
-    const { pgq } = await freshQueue()
+    const { pgq } = untouched
     expect(() => dashboard(pgq, options as never)).toThrow(/authorize/)
   },
 )
@@ -143,7 +146,7 @@ test.each([
 })
 
 test('authorize may send people somewhere else, such as to the login', async () => {
-  const { pgq } = await freshQueue()
+  const { pgq } = untouched
   const { get } = visit(pgq, {
     authorize: () => new Response(null, { status: 303, headers: { Location: '/login' } }),
   })
@@ -152,7 +155,7 @@ test('authorize may send people somewhere else, such as to the login', async () 
 })
 
 test('authorize is asked for every request, and gets it', async () => {
-  const { pgq } = await freshQueue()
+  const { pgq } = untouched
   const seen: string[] = []
   const { get } = visit(pgq, {
     authorize: (request) => {
@@ -166,7 +169,7 @@ test('authorize is asked for every request, and gets it', async () => {
 })
 
 test('people who may see nothing get a page that says so', async () => {
-  const { pgq } = await freshQueue()
+  const { pgq } = untouched
   const { get } = visit(pgq, { authorize: () => 'none', title: '<Shop>' })
   const response = await get('', { accept: 'text/html,*/*' })
   expect([response.status, response.headers.get('content-type')]).toEqual([403, 'text/html; charset=utf-8'])
@@ -174,7 +177,7 @@ test('people who may see nothing get a page that says so', async () => {
 })
 
 test('a context that the handler is called with is what authorize gets', async () => {
-  const { pgq } = await freshQueue()
+  const { pgq } = untouched
   const handler = dashboard<{ user: string }>(pgq, {
     authorize: (_, { user }) => (user === 'ada' ? 'read' : 'none'),
   })

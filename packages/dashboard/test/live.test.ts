@@ -68,7 +68,7 @@ test('a job that is followed is told of until it has ended', async () => {
 test('closing ends every stream, and so the server can be closed', async () => {
   const { pgq } = await freshQueue()
   const middleware = dashboardMiddleware(pgq, { authorize: () => 'read' })
-  const url = await serve(middleware as never)
+  const url = await serve(middleware)
   const readers = [readStream(await fetch(`${url}/api/live`)), readStream(await fetch(`${url}/api/live`))]
   middleware.close()
   await until('both are over', () => readers.every((reader) => reader.isOver()))

@@ -134,7 +134,7 @@ test('a response of authorize is sent whole, with all of its cookies', async () 
     ['Set-Cookie', 'b=2'],
   ])
   const authorize = (): Response => new Response('go away', { status: 401, headers: cookies })
-  const url = await serve(dashboardMiddleware(pgq, { authorize }) as never)
+  const url = await serve(dashboardMiddleware(pgq, { authorize }))
   const response = await fetch(url)
   expect([response.status, response.headers.get('www-authenticate'), await response.text()]).toEqual([
     401,

@@ -35,9 +35,9 @@ export function App(): JSX.Element {
   const live = useLive(section === 'jobs' && id ? id : undefined)
   return (
     <>
-      <a class="skip" href="#main">
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
         Skip to content
-      </a>
+      </button>
       <div class="shell">
         <Sidebar place={place} live={live} />
         <main id="main" tabIndex={-1}>

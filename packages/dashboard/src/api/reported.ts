@@ -17,24 +17,26 @@ export async function reported(
   const done = work((jobs) => (soFar = jobs))
   const isSoon = await Promise.race([done.then(() => true), delay(SOON_MS)])
   if (isSoon) return done
-  const encoder = new TextEncoder()
   let timer: NodeJS.Timeout | undefined
-  const lines = new ReadableStream<Uint8Array>({
-    start: (controller) => {
-      const say = (line: string): void => controller.enqueue(encoder.encode(`${line}\n`))
+  const source = {
+    start: (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      const say = (line: string): void => controller.enqueue(new TextEncoder().encode(`${line}\n`))
       timer = setInterval(() => say(JSON.stringify({ soFar } satisfies WireProgress)), EVERY_MS)
-      void done.then(async (response) => {
+      const end = async (): Promise<void> => {
+        const result = await (await done).text()
         if (timer === undefined) return
         clearInterval(timer)
-        say(await response.text())
+        say(result)
         controller.close()
-      })
+      }
+      void end()
     },
     cancel: () => {
       clearInterval(timer)
       timer = undefined
     },
-  })
+  }
+  const lines = new ReadableStream<Uint8Array>(source)
   return respond(200, lines, {
     'Content-Type': 'application/x-ndjson; charset=utf-8',
     'X-Accel-Buffering': 'no',

@@ -62,6 +62,7 @@ browserTests('hostile strings', (open) => {
       await page.locator('nav').getByRole('link', { name: place }).click()
       await page
         .getByText(HOSTILE[0] ?? '')
+        .filter({ visible: true })
         .first()
         .waitFor()
       await expectHarmless(page)
@@ -129,7 +130,7 @@ browserTests('hostile strings', (open) => {
     const root = page.url()
     for (const text of HOSTILE) {
       const fields = ['queue', 'payload', 'error', 'status', 'after', 'name']
-      const query = new URLSearchParams(fields.map((field) => [field, text])).toString()
+      const query = new URLSearchParams(Object.fromEntries(fields.map((field) => [field, text]))).toString()
       for (const path of [
         `jobs?${query}`,
         `jobs/${encodeURIComponent(text)}`,

@@ -36,7 +36,7 @@ export function browserTests(name: string, define: (open: Open) => void): void {
     afterEach(() => expect(complaints.splice(0)).toEqual([]))
 
     define(async (pgq, path = '', { context: settings, ...options } = {}) => {
-      const url = await serve(dashboardMiddleware(pgq, { authorize: () => 'write', ...options }) as never)
+      const url = await serve(dashboardMiddleware(pgq, { authorize: () => 'write', ...options }))
       const context = await browser.newContext({ reducedMotion: 'reduce', ...settings })
       cleanUpAfterwards(() => context.close())
       context.setDefaultTimeout(15_000)
