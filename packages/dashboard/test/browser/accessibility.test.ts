@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { readFileSync } from 'node:fs'
 import { defineQueue, handle, schedule } from '@pgq/core'
@@ -35,7 +36,7 @@ async function isShown(page: Page): Promise<void> {
 async function some(): Promise<FreshQueue & { readonly places: readonly string[] }> {
   const fresh = await freshQueue()
   const { pgq, sql, schema } = fresh
-  const [begun, go] = [latch(), latch()]
+  const begun = latch()
   const queue = defineQueue('payment.receipt.of.a.customer.with.a.long.name')
   await sql(
     `INSERT INTO ${schema}.queue_minutes (minute, queue_name, completed, failed, waited_ms, ran_ms)
@@ -61,7 +62,7 @@ async function some(): Promise<FreshQueue & { readonly places: readonly string[]
     handle(queue, async (_, ctx) => {
       await ctx.progress(0.5)
       begun.open()
-      await go.opened
+      await once(ctx.signal, 'abort')
     }),
   ])
   const { id: running } = await pgq.enqueue(queue, { to: 'ada' })

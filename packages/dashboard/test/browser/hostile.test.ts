@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { defineQueue, handle, schedule } from '@pgq/core'
 import { latch, work } from '@pgq/test-support'
 import type { Page } from 'playwright-core'
@@ -74,12 +75,12 @@ browserTests('hostile strings', (open) => {
     for (const text of HOSTILE) {
       const name = nameOf(text)
       const queue = defineQueue(name)
-      const [begun, go] = [latch(), latch()]
-      const run = async (): Promise<void> => {
+      const begun = latch()
+      const run = handle(queue, async (_, ctx) => {
         begun.open()
-        await go.opened
-      }
-      await work(pgq, [handle(queue, run)], { name, maintenance: false })
+        await once(ctx.signal, 'abort')
+      })
+      await work(pgq, [run], { name, maintenance: false })
       await pgq.enqueue(queue, text)
       await begun.opened
       await pgq.schedules.upsert(schedule(queue, { every: '1d' }, text, { name }))

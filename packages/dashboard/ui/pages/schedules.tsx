@@ -2,11 +2,20 @@ import type { JSX } from 'preact'
 import type { WireDone, WireSchedule } from '../../src/wire.ts'
 import { post, useAsked } from '../api.ts'
 import { number } from '../format.ts'
+import { type Column, Columns } from '../parts/columns.tsx'
 import { confirmThen, doNow } from '../parts/confirm.tsx'
 import { Card, Empty, PageHead, Trouble } from '../parts/page-parts.tsx'
 import { When } from '../parts/when.tsx'
 import { jobPath, Link, queuePath } from '../router.tsx'
 import { session } from '../session.ts'
+
+const COLUMNS: readonly Column[] = [
+  ['Schedule'],
+  ['When'],
+  ['Queue', 'wide'],
+  ['Next', 'num'],
+  ['Last', 'num wide'],
+]
 
 /** What is enqueued by the clock. */
 export function SchedulesPage(): JSX.Element {
@@ -22,26 +31,7 @@ export function SchedulesPage(): JSX.Element {
           ) : (
             <div class="scroll">
               <table>
-                <thead>
-                  <tr>
-                    <th scope="col">Schedule</th>
-                    <th scope="col">When</th>
-                    <th scope="col" class="wide">
-                      Queue
-                    </th>
-                    <th scope="col" class="num">
-                      Next
-                    </th>
-                    <th scope="col" class="num wide">
-                      Last
-                    </th>
-                    {session.canWrite && (
-                      <th scope="col">
-                        <span class="sr">Actions</span>
-                      </th>
-                    )}
-                  </tr>
-                </thead>
+                <Columns columns={COLUMNS} actions={session.canWrite ? 'always' : undefined} />
                 <tbody>
                   {data.map((schedule) => (
                     <ScheduleRow key={schedule.name} schedule={schedule} onDone={refresh} />

@@ -2,9 +2,19 @@ import type { JSX } from 'preact'
 import type { WireWorker } from '../../src/wire.ts'
 import { useAsked } from '../api.ts'
 import { number, span } from '../format.ts'
+import { type Column, Columns } from '../parts/columns.tsx'
 import { Card, Empty, PageHead, Trouble } from '../parts/page-parts.tsx'
 import { useNow, When } from '../parts/when.tsx'
 import { Link, queuePath } from '../router.tsx'
+
+const COLUMNS: readonly Column[] = [
+  ['Worker'],
+  ['State'],
+  ['Busy', 'num'],
+  ['Running'],
+  ['Heartbeat', 'num wide'],
+  ['Started', 'num wide'],
+]
 
 /** Who works. */
 export function WorkersPage(): JSX.Element {
@@ -20,22 +30,7 @@ export function WorkersPage(): JSX.Element {
           ) : (
             <div class="scroll">
               <table>
-                <thead>
-                  <tr>
-                    <th scope="col">Worker</th>
-                    <th scope="col">State</th>
-                    <th scope="col" class="num">
-                      Busy
-                    </th>
-                    <th scope="col">Running</th>
-                    <th scope="col" class="num wide">
-                      Heartbeat
-                    </th>
-                    <th scope="col" class="num wide">
-                      Started
-                    </th>
-                  </tr>
-                </thead>
+                <Columns columns={COLUMNS} />
                 <tbody>
                   {data.map((worker) => (
                     <WorkerRow key={worker.id} worker={worker} />

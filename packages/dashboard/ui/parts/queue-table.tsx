@@ -4,6 +4,7 @@ import type { WireHistory, WireQueue, WireQueueHistory } from '../../src/wire.ts
 import { count, number, percent, short, span } from '../format.ts'
 import { jobsPath, Link, queuePath } from '../router.tsx'
 import { session } from '../session.ts'
+import { type Column, Columns } from './columns.tsx'
 import { Card, Empty } from './page-parts.tsx'
 import { PauseButton } from './pause-button.tsx'
 import { Sparkline } from './sparkline.tsx'
@@ -13,6 +14,17 @@ const BAD_SHARE = 0.05
 /** From so many queues on they can be narrowed down by name, and no more than so many rows are drawn. */
 const MANY = 12
 const MOST_ROWS = 200
+
+const COLUMNS: readonly Column[] = [
+  ['Queue'],
+  ['Throughput', 'wide'],
+  ['Due', 'num'],
+  ['Running', 'num'],
+  ['Delayed', 'num wide'],
+  ['Oldest', 'num'],
+  ['Failures', 'num wide'],
+  ['Dead', 'num'],
+]
 
 /** The queues, one a row. */
 export function QueueTable({
@@ -47,7 +59,7 @@ export function QueueTable({
       ) : (
         <div class="scroll">
           <table>
-            <Head />
+            <Columns columns={COLUMNS} actions={session.canWrite ? 'wide' : undefined} />
             <tbody>
               {matching.slice(0, MOST_ROWS).map((queue) => (
                 <QueueRow key={queue.queue} queue={queue} past={pasts.get(queue.queue)} history={history} />
@@ -60,42 +72,6 @@ export function QueueTable({
         <p class="more faint">{number(matching.length - MOST_ROWS)} more: filter by name to see them.</p>
       )}
     </Card>
-  )
-}
-
-function Head(): JSX.Element {
-  return (
-    <thead>
-      <tr>
-        <th scope="col">Queue</th>
-        <th scope="col" class="wide">
-          Throughput
-        </th>
-        <th scope="col" class="num">
-          Due
-        </th>
-        <th scope="col" class="num">
-          Running
-        </th>
-        <th scope="col" class="num wide">
-          Delayed
-        </th>
-        <th scope="col" class="num">
-          Oldest
-        </th>
-        <th scope="col" class="num wide">
-          Failures
-        </th>
-        <th scope="col" class="num">
-          Dead
-        </th>
-        {session.canWrite && (
-          <th scope="col" class="wide">
-            <span class="sr">Actions</span>
-          </th>
-        )}
-      </tr>
-    </thead>
   )
 }
 

@@ -24,7 +24,7 @@ export function Timeline({ job }: { readonly job: WireJob }): JSX.Element {
             <span class="faint">
               <time dateTime={new Date(step.at).toISOString()}>{instant(step.at)}</time>
               {' · '}
-              {before && step.at <= Date.now() ? `after ${span(after)}` : <When at={step.at} />}
+              {after >= 1 && step.at <= Date.now() ? `after ${span(after)}` : <When at={step.at} />}
             </span>
           </li>
         )
