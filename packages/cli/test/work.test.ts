@@ -100,13 +100,12 @@ test('a worker that nobody reads any more stops in peace', async () => {
 
 test('what a module has opened is closed when its worker can not start, and keeps no process alive', async () => {
   const { run } = await cliQueue({ migrated: false })
-  const code = (close: string): string => `
+  const code = `
     import { defineQueue, handle } from '@pgq/core'
     setInterval(() => {}, 1000)
-    export const handlers = [handle(defineQueue('mails'), () => {})]
-    ${close}`
+    export const handlers = [handle(defineQueue('mails'), () => {})]`
   for (const close of [`export const close = () => console.log('closed')`, '']) {
-    const done = await run('work', moduleFile('open.mjs', code(close)))
+    const done = await run('work', moduleFile('open.mjs', `${code}\n${close}`))
     expect(done).toMatchObject({ code: 1, stderr: expect.stringContaining('SCHEMA_MISSING') })
     expect(done.stdout).toBe(close && 'closed\n')
   }
