@@ -1,7 +1,7 @@
 import { defineQueue } from '@pgq/core'
 import { describe, expect, test } from 'vitest'
 import { bareEnvironment, cliQueue, MAIN, runPgq, runProgram } from './support/cli-queue.ts'
-import { runHere } from './support/in-process.ts'
+import { runHere } from './support/run-here.ts'
 
 describe('migrate', () => {
   test('--check says no until migrate has been run', async () => {

@@ -1,8 +1,14 @@
 import { vi } from 'vitest'
 import { runCli } from '../../src/run-cli.ts'
-import type { Run } from './cli-queue.ts'
 
-/** Runs the program in this process, which starts faster: for many short runs, one after the other. */
+/** How a run of the program ended. */
+export interface Run {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the program in this process: one run at a time. */
 export async function runHere(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Run> {
   const written = { stdout: '', stderr: '' }
   const spies = (['stdout', 'stderr'] as const).map((name) =>
