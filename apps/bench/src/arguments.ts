@@ -14,6 +14,7 @@ const SCENARIO_NAMES = [
   'memory',
   'fairness',
   'limits',
+  'unique',
 ] as const
 
 /** One of them. */
@@ -53,6 +54,7 @@ Measures pgq beside BullMQ (on Redis and on PostgreSQL), graphile-worker and pg-
   memory         500 handlers and a backlog of 100,000: memory and connections
   fairness       the wait of a small tenant behind the backlog of a large one
   limits         what a limit costs that is never reached
+  unique         what unique keys cost
 
   --rounds n     counted rounds, after one that is not counted; default 5
   --json         print one JSON object instead of the table

@@ -117,7 +117,8 @@ test.each([
   ['pinned', ['unpinned']],
   ['big-table', ['empty']],
   ['scale-out', ['1', '2']],
-  ['limits', ['unlimited']],
+  ['limits', ['unlimited', 'rate', 'groups', 'limit per group']],
+  ['unique', ['without keys']],
 ] as const)('in %s pgq is compared with itself, too', (name, labels) => {
   const baselines = scenarios[name].entries.filter(({ role }) => role === 'baseline')
   expect(baselines.map(({ label }) => label)).toEqual(labels)

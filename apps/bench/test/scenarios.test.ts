@@ -23,6 +23,12 @@ const seen: Readonly<Record<ScenarioName, Readonly<Record<string, unknown>>>> = 
   mixed: { ...costs, repeated: 0 },
   memory: { handlersAtOnce: JOBS, jobsPerSecond: expect.any(Number), connections: 4 },
   limits: { ...costs, repeated: 0 },
+  unique: {
+    ...costs,
+    repeated: 0,
+    insertedPerSecond: expect.any(Number),
+    workedPerSecond: expect.any(Number),
+  },
   fairness: { slowest: expect.any(Number), wholeMs: expect.any(Number) },
 }
 

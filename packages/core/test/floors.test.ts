@@ -3,7 +3,7 @@ import type { ClaimedJob } from '../src/job/job.ts'
 import { Floors } from '../src/worker/floors.ts'
 
 const jobAt = (priority: number, scheduledForMs: number): ClaimedJob =>
-  ({ queue: 'a', priority, scheduledForMs }) as ClaimedJob
+  ({ queue: 'a', priority, scheduledForMs, group: null }) as ClaimedJob
 
 /** A worker that claims from queues with a backlog, on a machine where a claim takes as long as told. */
 class Simulation {
@@ -27,7 +27,7 @@ class Simulation {
     const jobs = [...this.found].flatMap(([queue, count]) =>
       Array.from(
         { length: count },
-        () => ({ queue, priority: 0, scheduledForMs: ++this.#position }) as ClaimedJob,
+        () => ({ queue, priority: 0, scheduledForMs: ++this.#position, group: null }) as ClaimedJob,
       ),
     )
     this.floors.learn({ ...plan, jobs, tookMs, nowMs: this.nowMs })

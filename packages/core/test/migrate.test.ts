@@ -1,9 +1,10 @@
 import pg from 'pg'
 import { expect, test } from 'vitest'
-import { createPgq, handle, type Pgq } from '../src/index.ts'
+import { createPgq, handle } from '../src/index.ts'
 import { defineQueue } from '../src/job/queue.ts'
 import { cleanUpAfterwards, freshName } from '@pgq/test-support'
 import { freshQueue, unmigratedQueue } from './support/fresh-queue.ts'
+import { connectAs, guestOf } from './support/guest.ts'
 import { schemaText } from './support/schema-text.ts'
 
 const queue = defineQueue('mail')
@@ -61,13 +62,9 @@ test('two queues live side by side in one database', async () => {
 })
 
 test('a process that finds the schema up to date needs no right to create anything', async () => {
-  const { pgq, sql, schema, databaseUrl } = await freshQueue()
-  const role = freshName()
-  await sql(`CREATE ROLE ${role} LOGIN`)
-  cleanUpAfterwards(async () => void (await sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`)))
-  await sql(`GRANT USAGE ON SCHEMA ${schema} TO ${role}`)
-  await sql(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`)
-  const guest = connectAs(databaseUrl, role, schema)
+  const fresh = await freshQueue()
+  const { pgq, sql, schema } = fresh
+  const guest = await guestOf(fresh)
   expect((await guest.migrate()).applied).toEqual([])
   const { id } = await guest.enqueue(queue, 1)
   expect(await pgq.get(id)).toMatchObject({ status: 'pending' })
@@ -159,14 +156,6 @@ test('a database that does not exist, and one that does not answer, are unavaila
       await expect(call()).rejects.toThrow(coded('DATABASE_UNAVAILABLE'))
   }
 })
-
-function connectAs(databaseUrl: string, role: string, schema: string): Pgq {
-  const url = new URL(databaseUrl)
-  url.username = role
-  const pgq = createPgq({ connectionString: url.href, schema })
-  cleanUpAfterwards(() => pgq.close())
-  return pgq
-}
 
 /** Makes it look as if the schema had been migrated yesterday. */
 async function dropLastDay(

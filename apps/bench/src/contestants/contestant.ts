@@ -14,12 +14,18 @@ export interface EnqueueSettings {
   readonly once?: boolean
   /** Whose job it is, for those that serve tenants in turns. @default nobody's */
   readonly tenant?: string
+  /** Gives each job a key that no other may have meanwhile. @default none has one */
+  readonly keyed?: boolean
 }
 
 /** How queues are made, where a scenario asks for more than the default. */
 export interface SetUpSettings {
   /** How many jobs of each queue may run at once over all workers. @default as many as there are */
   readonly limit?: number
+  /** How many of each tenant. @default as many as there are */
+  readonly limitPerTenant?: number
+  /** How many jobs of each queue may begin in a second. @default as many as there are */
+  readonly rate?: number
 }
 
 /** What a worker has to do. */

@@ -1,6 +1,6 @@
-import { createPgq, defineQueue, handle, type Queue } from '@pgq/core'
+import { createPgq, defineQueue, handle, type Queue, type QueueLimits } from '@pgq/core'
 import { z } from 'zod'
-import type { BenchPayload, Contestant, Counts, OpenContestant } from './contestant.ts'
+import type { BenchPayload, Contestant, Counts, OpenContestant, SetUpSettings } from './contestant.ts'
 import { countConnections, readRow, runStatements } from './postgres-audit.ts'
 
 /** The schema that every payload is checked with, when it is enqueued and before the handler. */
@@ -22,15 +22,17 @@ export const openPgq: OpenContestant = (url): Contestant => {
   pgq.events.on('error', ({ where, error }) => console.error(`pgq: ${where}:`, error))
 
   return {
-    async setUp(names, { limit } = {}) {
+    async setUp(names, settings = {}) {
       await pgq.migrate()
-      if (limit !== undefined) for (const name of names) await pgq.setLimits(name, { concurrency: limit })
+      const limits = limitsOf(settings)
+      if (limits) for (const name of names) await pgq.setLimits(name, limits)
     },
-    enqueueMany: (queue, payloads, { priority, once, tenant } = {}) =>
+    enqueueMany: (queue, payloads, { priority, once, tenant, keyed } = {}) =>
       pgq.enqueueMany(queueOf(queue), payloads, {
         ...(priority !== undefined && { priority }),
         ...(once === true && { maxAttempts: 1 }),
         ...(tenant !== undefined && { group: tenant }),
+        ...(keyed === true && { unique: { key: ({ orderId }: BenchPayload) => orderId } }),
       }),
     enqueue: (queue, job, { tenant } = {}) =>
       pgq.enqueue(queueOf(queue), job, tenant === undefined ? {} : { group: tenant }),
@@ -64,6 +66,15 @@ export const openPgq: OpenContestant = (url): Contestant => {
     counts: () => countJobs(url),
     connections: () => countConnections(url),
     close: () => pgq.close(),
+  }
+}
+
+function limitsOf({ limit, limitPerTenant, rate }: SetUpSettings): QueueLimits | undefined {
+  if ((limit ?? limitPerTenant ?? rate) === undefined) return undefined
+  return {
+    ...(limit !== undefined && { concurrency: limit }),
+    ...(limitPerTenant !== undefined && { perGroup: { concurrency: limitPerTenant } }),
+    ...(rate !== undefined && { rate: { limit: rate, per: '1s' } }),
   }
 }
 

@@ -11,6 +11,7 @@ import { pinnedScenario } from './pinned.ts'
 import { processScenario } from './process.ts'
 import { scaleOutScenario } from './scale-out.ts'
 import type { Scenario } from './scenario.ts'
+import { uniqueScenario } from './unique.ts'
 
 /** All scenarios, by name. */
 export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
@@ -25,4 +26,5 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
   memory: memoryScenario,
   fairness: fairnessScenario,
   limits: limitsScenario,
+  unique: uniqueScenario,
 }

@@ -2,6 +2,7 @@ import type { Counts, SetUpSettings } from '../contestants/contestant.ts'
 import { BenchFault } from '../fault.ts'
 import { rosterEntry } from '../roster.ts'
 import type { Meter } from '../servers/postgres-server.ts'
+import type { BulkOptions } from '../tasks/inserts.ts'
 import type { StintOptions, StintReport } from '../tasks/stint.ts'
 import type { Measurement, Stage } from './scenario.ts'
 
@@ -12,11 +13,12 @@ export const QUEUE = 'bench'
 export async function fillQueue(
   { entry, jobs, hire, store, isNewStore }: Stage,
   settings: SetUpSettings = {},
+  bulks: Pick<BulkOptions, 'tenants' | 'keyed'> = {},
 ): Promise<Counts> {
   const producer = await hire('producer')
   await producer.open(store.url)
   if (isNewStore) await producer.do('setUp', { queues: [QUEUE], ...settings })
-  await producer.do('insertBulks', { queue: QUEUE, jobs, ...rosterEntry(entry.contestant).bulk })
+  await producer.do('insertBulks', { queue: QUEUE, jobs, ...rosterEntry(entry.contestant).bulk, ...bulks })
   const counts = await producer.do('counts', { queues: [QUEUE] })
   await producer.close()
   await store.settle()

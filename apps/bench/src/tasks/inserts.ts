@@ -1,5 +1,18 @@
-import type { Contestant } from '../contestants/contestant.ts'
+import type { Contestant, EnqueueSettings } from '../contestants/contestant.ts'
 import { bulksOf, smallPayload } from './payloads.ts'
+
+/** A bulk insert. */
+export interface BulkOptions {
+  readonly queue: string
+  readonly jobs: number
+  /** How many jobs go into one call, and how many calls are under way at a time. */
+  readonly size: number
+  readonly inFlight: number
+  /** Each call is for one of so many tenants, in turns. @default nobody's */
+  readonly tenants?: number
+  /** Gives each job a key of its own. @default none has one */
+  readonly keyed?: boolean
+}
 
 /** How inserts went. */
 export interface InsertReport {
@@ -10,10 +23,15 @@ export interface InsertReport {
 /** Inserts jobs in bulks; the payloads are made before the clock starts. */
 export async function insertBulks(
   contestant: Contestant,
-  { queue, jobs, size, inFlight }: { queue: string; jobs: number; size: number; inFlight: number },
+  { queue, jobs, size, inFlight, tenants, keyed }: BulkOptions,
 ): Promise<InsertReport> {
   const bulks = bulksOf(jobs, size)
-  return timed(() => runEach(bulks, inFlight, (bulk) => contestant.enqueueMany(queue, bulk)))
+  let call = 0
+  const settings = (): EnqueueSettings => ({
+    ...(tenants !== undefined && { tenant: `tenant-${call++ % tenants}` }),
+    ...(keyed === true && { keyed }),
+  })
+  return timed(() => runEach(bulks, inFlight, (bulk) => contestant.enqueueMany(queue, bulk, settings())))
 }
 
 /** Inserts jobs by single calls, so many of them at a time. */

@@ -1,5 +1,5 @@
 import type { Ballast, Contestant, Counts, SetUpSettings } from '../contestants/contestant.ts'
-import { insertBulks, type InsertReport, insertSingles } from './inserts.ts'
+import { type BulkOptions, insertBulks, type InsertReport, insertSingles } from './inserts.ts'
 import { type FairnessOptions, type FairnessReport, measureFairness } from './fairness.ts'
 import { type LatencyOptions, type LatencyReport, measureLatency } from './latency.ts'
 import { type MixOptions, type MixReport, mix } from './mix.ts'
@@ -29,14 +29,6 @@ export interface Tasks {
   hold(options: HoldOptions): Promise<HoldReport>
   fairness(options: FairnessOptions): Promise<FairnessReport>
   counts(options: { readonly queues: readonly string[] }): Promise<Counts>
-}
-
-/** A bulk insert. */
-interface BulkOptions {
-  readonly queue: string
-  readonly jobs: number
-  readonly size: number
-  readonly inFlight: number
 }
 
 /** The tasks, for one contestant. */

@@ -147,7 +147,7 @@ export interface History {
 }
 
 /** What makes the jobs of a queue unique. */
-export interface UniqueTerms {
+interface UniqueTerms {
   /** A newer job takes the place of one that waits, and waits for one that runs. */
   readonly serial?: boolean
   /** How long after its creation a completed job holds its key, in ms. */

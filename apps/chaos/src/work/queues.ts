@@ -50,10 +50,10 @@ export const LIMITS = { grouped: { concurrency: 4, perGroup: 1 } } as const
 /** Jobs that wait behind each other, and such that hold their key when they are completed. */
 export const UNIQUE = { serial: { serial: true }, periodic: { periodMs: 3_000 } } as const
 
-const key = ({ key, ticket }: Work): string => key ?? ticket
+const keyOf = (work: Work): string => work.key ?? work.ticket
 const RULES: Partial<Record<WorkKind, UniqueOptions<Work>>> = {
-  serial: { key, onConflict: 'replace' },
-  periodic: { key, period: UNIQUE.periodic.periodMs },
+  serial: { key: keyOf, onConflict: 'replace' },
+  periodic: { key: keyOf, period: UNIQUE.periodic.periodMs },
 }
 
 /** A tick of each of these is run however late. */

@@ -1,5 +1,5 @@
 import { claimText } from '../sql/claim-jobs.ts'
-import { carefulQueues } from '../sql/claim-limited.ts'
+import { carefulQueues } from '../sql/careful-queues.ts'
 import { settleCompletedText } from '../sql/settle-completed.ts'
 import { settleEndedText } from '../sql/settle-ended.ts'
 import { settleWaitingText } from '../sql/settle-waiting.ts'
@@ -17,9 +17,14 @@ export const hotStatements: Migration = {
 /**
  * What the planner may do in them. A function keeps its plan, whatever pooler is in between; the shape is fixed by how the
  * statements are written, so one plan for all parameters is as good as one made for these. It may have been made when the table
- * was all but empty, and a scan looked cheap: so none is allowed. JIT compiling takes longer than a thousand runs.
+ * was all but empty, and a scan, or a sort of all that an index finds, looked cheap: so neither is allowed. JIT compiling takes longer than a thousand runs.
  */
-export const HOT_SETTINGS = ['plan_cache_mode = force_generic_plan', 'enable_seqscan = off', 'jit = off']
+export const HOT_SETTINGS = [
+  'plan_cache_mode = force_generic_plan',
+  'enable_seqscan = off',
+  'enable_bitmapscan = off',
+  'jit = off',
+]
 
 /** How the functions of the hot path are declared. */
 export const HOT_ATTRIBUTES = `LANGUAGE plpgsql VOLATILE ${['search_path = pg_catalog, pg_temp', ...HOT_SETTINGS].map((setting) => `SET ${setting}`).join(' ')}`
@@ -38,8 +43,11 @@ BEGIN
   PERFORM set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock_shared(${claimsLock(t)});
   careful := ARRAY(${carefulQueues(t)});
   IF careful <> '{}' THEN
-    FOR want IN SELECT * FROM unnest(queues, slots, last_groups) AS want (queue, slots, last_group) WHERE want.queue = ANY (careful) ORDER BY want.queue LOOP
-      RETURN QUERY SELECT * FROM ${t.schema}.claim_limited(worker_id, want.queue, want.slots, want.last_group);
+    FOR want IN
+      SELECT * FROM unnest(queues, slots, last_groups, floor_priorities, floors_ms) AS want (queue, slots, last_group, floor_priority, floor_ms)
+      WHERE want.queue = ANY (careful) ORDER BY want.queue
+    LOOP
+      RETURN QUERY SELECT * FROM ${t.schema}.claim_limited(worker_id, want.queue, want.slots, want.last_group, want.floor_priority, want.floor_ms);
     END LOOP;
     SELECT array_agg(want.queue), array_agg(want.slots), array_agg(want.priority), array_agg(want.floor_ms)
     INTO queues, slots, floor_priorities, floors_ms

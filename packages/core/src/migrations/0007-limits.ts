@@ -25,10 +25,10 @@ COMMENT ON TABLE ${t.rates} IS
 `
 
 const claimLimited = (t: Tables): string => `
-CREATE FUNCTION ${t.schema}.claim_limited(worker_id uuid, wanted_queue text, wanted_slots integer, last_group text)
+CREATE FUNCTION ${t.schema}.claim_limited(worker_id uuid, wanted_queue text, wanted_slots integer, last_group text, floor_priority integer, floor_ms float8)
 RETURNS TABLE (id uuid, queue_name text, payload jsonb, numbers text, timeout_ms integer, backoff jsonb, metadata jsonb)
 ${HOT_ATTRIBUTES} ROWS 100 AS ${functionBody(claimLimitedBody(t))};
-COMMENT ON FUNCTION ${t.schema}.claim_limited(uuid, text, integer, text) IS
+COMMENT ON FUNCTION ${t.schema}.claim_limited(uuid, text, integer, text, integer, float8) IS
   'Claims from a queue that is paused, limited or has groups: for pgq itself.';
 `
 

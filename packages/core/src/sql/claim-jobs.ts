@@ -1,5 +1,4 @@
-import { claimedColumns } from './claim-limited.ts'
-import { moveInto } from './columns.ts'
+import { epochMs, moveInto } from './columns.ts'
 import type { Statement, Tables } from './statement.ts'
 
 /** What to claim from one queue. */
@@ -35,10 +34,36 @@ export interface ClaimRow {
   readonly metadata: string | null
 }
 
+/** The columns of a claimed job, as the worker reads them. */
+export const claimedColumns = `id, queue_name, payload,
+          concat_ws(' ', priority, attempts, max_attempts, fence, crashes, ${epochMs('created_at')}, ${epochMs('scheduled_for')}, ${epochMs('started_at')}, group_key),
+          timeout_ms, backoff, metadata`
+
+/** SQL for what a claim is given. */
+interface ClaimGiven {
+  readonly worker: string
+  /** Lists of the same length: a queue each, how many of its jobs, and its floor. */
+  readonly queues: string
+  readonly slots: string
+  readonly floorPriorities: string
+  readonly floorsMs: string
+  /** Whether what is claimed counts against a limit. */
+  readonly limited: string
+}
+
+const PARAMETERS: ClaimGiven = {
+  worker: '$1::uuid',
+  queues: '$2::text[]',
+  slots: '$3::integer[]',
+  floorPriorities: '$4::integer[]',
+  floorsMs: '$5::float8[]',
+  limited: 'false',
+}
+
 /**
  * The statement inside of `claim_jobs`: moves due jobs of several queues from the waiting to the processing ones, at most
  * `slots` of each queue, the most urgent and the longest due first, and charges the attempt. Rows that someone else holds
- * are skipped. Parameters: $1 worker, $2 queues, $3 slots, $4 and $5 floors (priority, ms).
+ * are skipped.
  *
  * The plan must not depend on statistics, which are always out of date on this table:
  * - `level` steps from one priority to the next by index (a loose scan), so that within a level `scheduled_for <= now()`
@@ -52,10 +77,10 @@ export interface ClaimRow {
  * move touches the one small index of the processing ones, and what settles reads hot pages. The row of the worker must
  * be alive: what a process that was already given up sends late claims nothing.
  */
-export const claimText = (t: Tables): string => `
+export const claimText = (t: Tables, given: ClaimGiven = PARAMETERS): string => `
 WITH claimable AS MATERIALIZED (
   SELECT picked.tid
-  FROM unnest($2::text[], $3::integer[], $4::integer[], $5::float8[]) AS want (queue_name, slots, floor_priority, floor_ms)
+  FROM unnest(${given.queues}, ${given.slots}, ${given.floorPriorities}, ${given.floorsMs}) AS want (queue_name, slots, floor_priority, floor_ms)
   CROSS JOIN LATERAL (
     WITH RECURSIVE level (priority) AS (
       ( SELECT job.priority
@@ -90,7 +115,7 @@ WITH claimable AS MATERIALIZED (
     WHERE level.priority IS NOT NULL
     LIMIT want.slots
   ) AS picked
-  WHERE EXISTS (SELECT FROM ${t.workers} AS worker WHERE worker.id = $1::uuid AND worker.lost_at IS NULL)
+  WHERE EXISTS (SELECT FROM ${t.workers} AS worker WHERE worker.id = ${given.worker} AND worker.lost_at IS NULL)
 ),
 removed AS (
   DELETE FROM ${t.waiting} AS job
@@ -101,9 +126,9 @@ ${moveInto(t.processing, 'removed', {
   status: `'processing'`,
   attempts: 'attempts + 1',
   fence: 'fence + 1',
-  locked_by: '$1::uuid',
+  locked_by: given.worker,
   started_at: 'clock_timestamp()',
-  limited: 'false',
+  limited: given.limited,
 })}
 RETURNING ${claimedColumns}`
 

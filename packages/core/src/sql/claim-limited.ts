@@ -1,4 +1,6 @@
-import { epochMs, moveInto } from './columns.ts'
+import { claimedColumns, claimText } from './claim-jobs.ts'
+import { moveInto } from './columns.ts'
+import { beginsAt, SAVED_UP_MS, savedUp } from './rates.ts'
 import type { Tables } from './statement.ts'
 
 /** Of a queue with groups, so many jobs that are due are looked at to find the groups that have some; are there more, groups are stepped through. */
@@ -12,11 +14,6 @@ const LOOK_ON_MS = 20
 /** How often it is tried, 1, 2, 3 … ms apart, to be the only one who claims from a queue. */
 const LOCK_TRIES = 8
 
-/** The columns of a claimed job, as the worker reads them. */
-export const claimedColumns = `id, queue_name, payload,
-          concat_ws(' ', priority, attempts, max_attempts, fence, crashes, ${epochMs('created_at')}, ${epochMs('scheduled_for')}, ${epochMs('started_at')}, group_key),
-          timeout_ms, backoff, metadata`
-
 /** What a claim writes of each job. */
 const CLAIMED = {
   status: `'processing'`,
@@ -25,27 +22,6 @@ const CLAIMED = {
   locked_by: 'worker_id',
   started_at: 'clock_timestamp()',
 } as const
-
-/**
- * Which of the queues in `queues` must be claimed from with care: they are paused, held back or limited, or have jobs with
- * groups. Scalar sub-selects, because an EXISTS beside an OR may be planned as a hash of the whole table.
- */
-export const carefulQueues = (t: Tables): string => `
-SELECT DISTINCT want.queue_name
-FROM unnest(queues) AS want (queue_name)
-WHERE coalesce(
-  (SELECT true FROM ${t.queues} AS queue
-   WHERE queue.name = want.queue_name
-     AND num_nonnulls(queue.paused_at, queue.concurrency_limit, queue.rate_limit, queue.group_concurrency_limit, queue.group_rate_limit) > 0
-   LIMIT 1),
-  (SELECT true FROM ${t.waiting} AS job
-   WHERE job.queue_name = want.queue_name AND job.group_key IS NOT NULL
-   LIMIT 1),
-  (SELECT true FROM ${t.rates} AS rate
-   WHERE rate.queue_name = want.queue_name AND rate.group_key = '' AND rate.blocked_until > clock_timestamp()
-   LIMIT 1),
-  false)
-ORDER BY want.queue_name`
 
 /** The due jobs of one group (or, for '', of those without one) in their order, as many as there is room for: the same loose scan over priorities as in `claimText`. */
 const dueJobs = (t: Tables, when: string, group: string): string => `
@@ -88,16 +64,15 @@ WITH RECURSIVE turn (key, looks) AS (
 )
 SELECT turn.key FROM turn WHERE turn.key IS NOT NULL`
 
-/**
- * When a job may begin under a rate, as the generic cell rate algorithm has it (ITU-T I.371, Annex A, the virtual scheduling form;
- * a token bucket with one number for state). `available` is when the next job of cost 1 may begin. With T = period / limit, what
- * was saved up is worth `burst` jobs at the most; a job that costs more than that waits until all is saved, and is paid off after.
- */
-const beginsAt = (available: string, before: string, burst: string, step: string): string =>
-  `${available} + (${before} + least(cost, ${burst}) - 1) * ${step} * interval '1 ms'`
-
-const savedUp = (available: string, burst: string, step: string): string =>
-  `greatest(${available}, instant - (${burst} - 1) * ${step} * interval '1 ms')`
+/** The variables of `claim_limited` that its plain claim is given. */
+const PLAIN = {
+  worker: 'worker_id',
+  queues: 'ARRAY[wanted_queue]',
+  slots: 'ARRAY[free]',
+  floorPriorities: 'ARRAY[floor_priority]',
+  floorsMs: 'ARRAY[floor_ms]',
+  limited: 'is_counted',
+}
 
 /**
  * The body of `claim_limited`: claims from one queue under its limits, and in turns from its groups. Only one transaction at a time
@@ -188,6 +163,16 @@ BEGIN
       keys := keys || ARRAY(SELECT first.key FROM (${groupsWhere(t, `''`, 'lookahead - cardinality(keys)')}) AS first WHERE first.key <= last_group);
       is_more := cardinality(keys) >= lookahead;
     END IF;
+  END IF;
+  -- Without groups and a rate there is nothing to weigh: the claim is that of any other queue, of so many jobs.
+  IF keys IS NULL AND step IS NULL THEN
+    RETURN QUERY ${claimText(t, PLAIN)};
+    GET DIAGNOSTICS due_seen = ROW_COUNT;
+    IF due_seen = free AND free < wanted_slots THEN
+      note := jsonb_build_object('limited', true, 'again_ms', ${LOOK_AGAIN_MS});
+    END IF;
+    RETURN QUERY SELECT NULL::uuid, wanted_queue, note || jsonb_build_object('cursor', last_group), NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
+    RETURN;
   END IF;
   keys := array_append(keys, '');
   -- Twice the share of each: what some leave of theirs goes to the others.
@@ -291,6 +276,3 @@ BEGIN
                                               ELSE coalesce(served[cardinality(served)], last_group) END),
     NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
 END`
-
-/** What a rate may save up when its burst is not given: as many jobs as it lets go in this time, in ms, and one at least. */
-const SAVED_UP_MS = 50

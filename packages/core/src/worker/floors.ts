@@ -75,7 +75,9 @@ export class Floors {
   /** A queue with more to claim keeps the place of its last job as floor; one that came back short has none. */
   #moveFloors(wanted: readonly ClaimWanted[], jobs: readonly ClaimedJob[]): void {
     const found = new Map<string, { count: number; last: ClaimFloor }>()
-    for (const { queue, priority, scheduledForMs } of jobs) {
+    for (const { queue, priority, scheduledForMs, group } of jobs) {
+      // Groups take turns: what they have got says nothing about the order of the queue.
+      if (group !== null) continue
       found.set(queue, { count: (found.get(queue)?.count ?? 0) + 1, last: { priority, scheduledForMs } })
     }
     for (const { queue, limit } of wanted) {

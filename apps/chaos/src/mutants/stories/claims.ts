@@ -1,0 +1,34 @@
+// Who claims what, and when.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Stage } from '../stage.ts'
+import { QUEUE } from './queue.ts'
+
+export async function smallRoom(stage: Stage): Promise<void> {
+  const queue = stage.core.defineQueue(QUEUE)
+  const a = await stage.actor('a')
+  // All are there before the first claim, and their order is that of their times.
+  for (let i = 0; i < 12; i++) await stage.enqueue(a, queue, { priority: i % 3 })
+  await stage.work(a, [stage.handler(a, queue, () => sleep(60), { concurrency: 1 })])
+  await stage.drained()
+}
+
+export async function limited(stage: Stage): Promise<void> {
+  const queue = stage.core.defineQueue<{ ticket: string }, { ticket: string }>(QUEUE, {
+    group: ({ ticket }) => `group-${Number(ticket.split('-').at(-1)) % 3}`,
+    limits: { concurrency: 2, perGroup: { concurrency: 1 } },
+  })
+  const actors = [await stage.actor('a'), await stage.actor('b')] as const
+  for (let i = 0; i < 9; i++) await stage.enqueue(actors[0], queue)
+  for (const actor of actors)
+    await stage.work(actor, [stage.handler(actor, queue, () => sleep(40), { concurrency: 6 })])
+  await stage.drained()
+}
+
+export async function deaf(stage: Stage): Promise<void> {
+  const queue = stage.core.defineQueue(QUEUE)
+  const [a, b] = [await stage.actor('a'), await stage.actor('b')]
+  await stage.work(a, [stage.handler(a, queue, async () => {})], { listen: false })
+  await sleep(500)
+  await stage.enqueue(b, queue)
+  await stage.drained()
+}

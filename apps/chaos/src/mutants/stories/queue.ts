@@ -1,0 +1,2 @@
+/** The queue of all stories. */
+export const QUEUE = 'story'
