@@ -84,7 +84,7 @@ const PLAIN = {
  * `last_group`, which the worker remembers; groups that come up empty cost a probe of an index.
  *
  * The last row has no id; its payload tells the worker how it went: `cursor`, where turns go on; `again_ms`, when to look again;
- * `paused`; `limited`, that a limit kept jobs back.
+ * `paused`; `counted`, that it has limits; `limited`, that one of them kept jobs back.
  */
 export const claimLimitedBody = (t: Tables): string => `
 #variable_conflict use_column
@@ -113,7 +113,7 @@ BEGIN
   FOR try IN 1..${LOCK_TRIES} LOOP
     EXIT WHEN pg_try_advisory_xact_lock(hashtextextended(jsonb_build_array('${t.channel}', wanted_queue)::text, 0));
     IF try = ${LOCK_TRIES} THEN
-      RETURN QUERY SELECT NULL::uuid, wanted_queue, jsonb_build_object('again_ms', ${LOCK_TRIES}, 'cursor', last_group), NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
+      RETURN QUERY SELECT NULL::uuid, wanted_queue, jsonb_build_object('counted', true, 'again_ms', ${LOCK_TRIES}, 'cursor', last_group), NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
       RETURN;
     END IF;
     PERFORM pg_sleep(try * 0.001);
@@ -134,13 +134,14 @@ BEGIN
   END IF;
 
   is_counted := num_nonnulls(rule.concurrency_limit, rule.group_concurrency_limit) > 0;
+  note := jsonb_build_object('counted', is_counted OR num_nonnulls(rule.rate_limit, rule.group_rate_limit) > 0);
   IF rule.concurrency_limit IS NOT NULL THEN
     free := least(free, rule.concurrency_limit - (
       SELECT count(*) FROM (
         SELECT FROM ${t.processing} AS job WHERE job.limited AND job.queue_name = wanted_queue LIMIT rule.concurrency_limit) AS running));
   END IF;
   IF free <= 0 OR pace.blocked_until > instant THEN
-    note := jsonb_build_object('limited', true, 'cursor', last_group, 'again_ms',
+    note := note || jsonb_build_object('limited', true, 'cursor', last_group, 'again_ms',
       CASE WHEN pace.blocked_until > instant THEN date_part('epoch', pace.blocked_until - instant) * 1000 ELSE ${LOOK_AGAIN_MS} END);
     RETURN QUERY SELECT NULL::uuid, wanted_queue, note, NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
     RETURN;
@@ -169,7 +170,7 @@ BEGIN
     RETURN QUERY ${claimText(t, PLAIN)};
     GET DIAGNOSTICS due_seen = ROW_COUNT;
     IF due_seen = free AND free < wanted_slots THEN
-      note := jsonb_build_object('limited', true, 'again_ms', ${LOOK_AGAIN_MS});
+      note := note || jsonb_build_object('limited', true, 'again_ms', ${LOOK_AGAIN_MS});
     END IF;
     RETURN QUERY SELECT NULL::uuid, wanted_queue, note || jsonb_build_object('cursor', last_group), NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
     RETURN;
@@ -265,7 +266,7 @@ BEGIN
   END IF;
 
   IF coalesce(cardinality(ids), 0) < wanted_slots THEN
-    note := jsonb_build_object(
+    note := note || jsonb_build_object(
       'limited', is_counted OR next_at IS NOT NULL,
       'again_ms', CASE WHEN (is_more OR is_cut) AND cardinality(ids) > 0 AND cardinality(ids) < free THEN 0
                        ELSE least(CASE WHEN is_more THEN ${LOOK_ON_MS} END, CASE WHEN is_counted THEN ${LOOK_AGAIN_MS} END,

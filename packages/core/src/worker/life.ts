@@ -220,7 +220,7 @@ export class WorkerLife {
       onWake: (queue) => {
         // Whether notifications arrive has changed: say so, and look at the queues after it.
         if (queue === undefined) this.#heartbeat.wake()
-        else if (this.#runner.lanes.has(queue)) this.#claimer.wake()
+        else this.#claimer.wakeFor(queue)
       },
       onCancel: (jobId) => this.#claimCheck.look(jobId),
     })

@@ -70,13 +70,14 @@ export class Runner {
       storeProgress: (attempt, value) => progress.of(attempt).write(value),
       onOverrun: (attempt, result) => this.#endings.overrun(attempt, result),
     }
+    const isScarce = deps.concurrency < slotsOf(deps.handlers, deps.concurrency)
+    const isFull = isScarce ? (): boolean => this.freeSlots === 0 : undefined
     this.lanes = new Map(
-      deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency)]),
+      deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency, isFull)]),
     )
     this.#turns = [...this.lanes.values()]
     const startAll = (): void => this.startAll()
     this.#chunkAlarms = new ChunkAlarms(this.#turns, startAll)
-    const isScarce = deps.concurrency < this.#turns.reduce((sum, lane) => sum + lane.concurrency, 0)
     if (isScarce) this.#shares = new Shares(this.#turns, { onRoom: deps.onRoom, onDue: startAll })
   }
 
@@ -90,6 +91,16 @@ export class Runner {
     let waiting = this.#suspect && !this.#suspect.attempt ? 1 : 0
     for (const lane of this.#turns) waiting += lane.waiting
     return waiting + this.#running.size
+  }
+
+  /** How many jobs may start now, where lanes share slots; Infinity where each has its own. */
+  get freeSlots(): number {
+    return this.#shares ? this.#deps.concurrency - this.#slots : Infinity
+  }
+
+  /** The lanes, those first that have had least of the slots, or as they are where each has its own. */
+  lanesInTurn(): readonly Lane[] {
+    return this.#shares?.inTurn() ?? this.#turns
   }
 
   /** Whether a crash suspect is running or about to: nothing else begins, and nothing more is claimed. */
@@ -110,6 +121,8 @@ export class Runner {
     if (this.isolating) this.giveBack([...normal, ...this.#drainLanes()])
     else for (const job of normal) this.lanes.get(job.queue)?.add(job, now)
     this.startAll()
+    // Others may be idle that could run these.
+    if (this.freeSlots === 0) this.giveBack(this.#turns.flatMap((lane) => lane.shutOut()))
   }
 
   /** Gives unstarted jobs back to their queue, at no cost: to their old place, or for later. */
@@ -248,7 +261,8 @@ export class Runner {
     if (attempt && this.#suspect?.attempt === attempt) this.#endSuspect(attempt)
     if (wasFull || wasIsolating) this.startAll()
     else if (!this.#stopped && this.#deps.mayStart()) this.#startNext(lane)
-    if (wasIsolating || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
+    const wasShutOut = this.#shares !== undefined && wasFull
+    if (wasIsolating || wasShutOut || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
     if (this.#slots === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
@@ -288,3 +302,7 @@ export class Runner {
     return this.#turns.flatMap((lane) => lane.drain())
   }
 }
+
+/** How many jobs all handlers could run at once. */
+const slotsOf = (handlers: readonly Handler[], limit: number): number =>
+  handlers.reduce((sum, handler) => sum + Math.min(handler.concurrency, limit), 0)

@@ -62,6 +62,11 @@ export class Shares {
     return first
   }
 
+  /** All lanes, those first that have had least. */
+  inTurn(): Lane[] {
+    return [...this.#accounts.keys()].toSorted((one, other) => this.#used(one) - this.#used(other))
+  }
+
   /** A run has taken a slot. */
   began(lane: Lane): void {
     this.#keptSinceMs = undefined
