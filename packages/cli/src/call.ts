@@ -1,8 +1,8 @@
-import { isPgqError, type Pgq } from '@pgq/core'
+import type { Pgq } from '@pgq/core'
 import type { Command } from 'commander'
+import { complain } from './complaint.ts'
 import { type ConnectionOptions, openPgq } from './connection.ts'
-import { EXIT, type ExitCode, UsageError } from './exit-code.ts'
-import { printable, printableJson } from './terminal/printable.ts'
+import { EXIT, type ExitCode } from './exit-code.ts'
 import { Screen } from './terminal/screen.ts'
 
 /** The options that every command has. */
@@ -52,24 +52,7 @@ export function action<Options>(
         await pgq.close()
       }
     } catch (error) {
-      outcome.code = complain(error, screen)
+      outcome.code = complain(error, screen.json, options)
     }
   }
 }
-
-/** What was typed is at fault for these, not the database. */
-const TYPED = ['INVALID_OPTION', 'INVALID_ID', 'INVALID_QUEUE', 'INVALID_SCHEDULE']
-
-/** Says what went wrong, and returns the exit code for it. Messages of the database hold no passwords. */
-function complain(error: unknown, screen: Screen): ExitCode {
-  const code = isPgqError(error) ? error.code : error instanceof UsageError ? 'USAGE' : 'FAILED'
-  const message = error instanceof Error ? error.message || error.name : String(error)
-  if (screen.json) process.stderr.write(`${errorJson(code, message)}\n`)
-  else process.stderr.write(`pgq: ${printable(message)}${isPgqError(error) ? ` (${code})` : ''}\n`)
-  if (code === 'UNKNOWN_SCHEDULE') return EXIT.no
-  return code === 'USAGE' || TYPED.includes(code) ? EXIT.usage : EXIT.failed
-}
-
-/** An error for programs. */
-export const errorJson = (code: string, message: string): string =>
-  printableJson({ error: { code, message } })

@@ -29,11 +29,27 @@ export function openPgq({ url, schema }: ConnectionOptions): Pgq {
 export const unconnectedPgq = ({ schema = process.env['PGQ_SCHEMA'] }: ConnectionOptions): Pgq =>
   createPgq({ connectionString: 'postgres://nowhere', ...(schema && { schema }) })
 
+/** Where a URL leads, without its user and password: `host:5432/name`; undefined when it can't be read. */
+export function placeOf(url: string): string | undefined {
+  // Of several hosts, which URL does not know, it reads the last one.
+  const [, user = '', hosts = '', rest = ''] = /^postgres(?:ql)?:\/\/([^/]*@)?([^/?#]*)(.*)$/s.exec(url) ?? []
+  try {
+    const { pathname } = new URL(`postgres://${user}${hosts.split(',').at(-1)}${rest}`)
+    return `${hosts}${pathname}`
+  } catch {
+    return undefined
+  }
+}
+
 function connectionOf(url: string | undefined): ConnectionConfig {
   const settings: ConnectionConfig = { application_name: 'pgq cli', max: POOL_SIZE }
   if (url) {
     if (!/^postgres(ql)?:\/\//.test(url))
       throw new UsageError('the database URL must begin with postgres:// or postgresql://')
+    if (placeOf(url) === undefined)
+      throw new UsageError(
+        'the database URL can not be read; in a password, characters such as / @ # % and blanks are written as %2F and the like',
+      )
     return { ...settings, connectionString: url }
   }
   // What libpq's programs go by, which the driver knows as well.

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
-import { errorJson, Outcome } from './call.ts'
+import { Outcome } from './call.ts'
 import { addBench } from './commands/bench/bench.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addJobs } from './commands/jobs/jobs.ts'
@@ -10,6 +10,7 @@ import { addSchedules } from './commands/schedules.ts'
 import { addStatus } from './commands/status.ts'
 import { addWork } from './commands/work/work.ts'
 import { addWorkers } from './commands/workers.ts'
+import { errorJson } from './complaint.ts'
 import { EXIT, EXIT_CODES_HELP, type ExitCode } from './exit-code.ts'
 
 /** In the order in which the help shows them. */

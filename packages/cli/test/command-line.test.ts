@@ -1,6 +1,7 @@
 import { defineQueue } from '@pgq/core'
 import { describe, expect, test } from 'vitest'
 import { bareEnvironment, cliQueue, MAIN, runPgq, runProgram } from './support/cli-queue.ts'
+import { runHere } from './support/run-here.ts'
 
 describe('migrate', () => {
   test('--check says no until migrate has been run', async () => {
@@ -33,7 +34,7 @@ describe('migrate', () => {
 
 describe('the command line', () => {
   test('what is wrong with it exits with 2 and says what', async () => {
-    const { run } = await cliQueue()
+    const { env } = await cliQueue()
     const wrong: [RegExp, ...string[]][] = [
       [/Usage: pgq/],
       [/unknown command 'statsu'.*\n?.*Did you mean status/, 'statsu'],
@@ -52,11 +53,11 @@ describe('the command line', () => {
       [/longTransaction/, 'doctor', '--long-transaction', 'soon'],
       [/there is no file/, 'work', 'nowhere.mjs'],
       [/schema/, 'status', '--schema', 'pg_mine'],
+      [/can not be read/, 'status', '--url', 'postgres://me:sec ret@:x/y'],
       [/must begin with postgres:/, 'status', '--url', 'mysql://root:secret@host'],
     ]
-    const runs = wrong.map(([message, ...args]) => ({ message, args, done: run(...args) }))
-    for (const { message, args, done } of runs) {
-      const { code, stdout, stderr } = await done
+    for (const [message, ...args] of wrong) {
+      const { code, stdout, stderr } = await runHere(args, env)
       expect({ args, code, stdout, stderr }).toEqual({
         args,
         code: 2,
@@ -85,15 +86,15 @@ describe('the command line', () => {
     const { code, stdout, stderr } = await runPgq(['status', '--json'], env)
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'DATABASE_UNAVAILABLE' } })
-    expect(stderr).not.toContain('secret')
+    const forPeople = await runPgq(['status'], env)
+    expect(forPeople.stderr).toContain('asked 127.0.0.1:1/db: is it up')
+    expect(stderr + forPeople.stderr).not.toMatch(/secret/)
   })
 
   test('what is wrong with the command line is JSON as well if that was asked for', async () => {
     for (const args of [['statsu'], ['jobs', 'list', '--limit', 'x'], ['jobs', 'delete']]) {
-      const { code, stdout, stderr } = await runPgq([...args, '--json'], {
-        ...bareEnvironment(),
-        DATABASE_URL: 'postgres://127.0.0.1:1/db',
-      })
+      const env = { ...bareEnvironment(), DATABASE_URL: 'postgres://127.0.0.1:1/db' }
+      const { code, stdout, stderr } = await runHere([...args, '--json'], env)
       expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: '' })
       expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'USAGE', message: expect.any(String) } })
     }
@@ -118,7 +119,7 @@ describe('the command line', () => {
     const { run } = await cliQueue({ migrated: false })
     expect(await run('status')).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('(SCHEMA_MISSING)'),
+      stderr: expect.stringMatching(/\(SCHEMA_MISSING\)\n.*pgq migrate creates it/),
     })
   })
 })

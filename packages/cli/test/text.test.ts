@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import { placeOf } from '../src/connection.ts'
 import { printable, printableJson } from '../src/terminal/printable.ts'
 import { duration, fromNow } from '../src/terminal/quantities.ts'
 import { cut, table } from '../src/terminal/table.ts'
+import { wrap } from '../src/terminal/wrap.ts'
 
 test('durations have two units at most', () => {
   expect([0, 999, 1_000, 59_999, 61_000, 3_600_000, 90_061_000].map(duration)).toEqual([
@@ -10,7 +12,7 @@ test('durations have two units at most', () => {
     '1s',
     '59s',
     '1m 1s',
-    '1h 0m',
+    '1h',
     '1d 1h',
   ])
   expect(fromNow(new Date(5_000), 0)).toBe('in 5s')
@@ -29,6 +31,19 @@ test('wide characters count double, and are never cut in the middle', () => {
   expect(cut('日本語', 5)).toBe('日本…')
   expect(cut('日本語', 4)).toBe('日…')
   expect(cut('👩‍👩‍👧👩‍👩‍👧', 3)).toBe('👩‍👩‍👧…')
+})
+
+test('text is broken between words, by what is seen of it', () => {
+  expect(wrap('日本 語 is a long_word_alone', 7)).toEqual(['日本 語', 'is a', 'long_word_alone'])
+  expect(wrap('short', 80)).toEqual(['short'])
+})
+
+test('where a URL leads is told without the password', () => {
+  expect(placeOf('postgres://me:secret@one:5432,two:5433/shop?sslmode=require')).toBe(
+    'one:5432,two:5433/shop',
+  )
+  expect(placeOf('postgresql:///shop')).toBe('/shop')
+  expect(placeOf('postgres://me:sec ret@:x/y z')).toBeUndefined()
 })
 
 test('a table shrinks what may shrink as far as it must, and leaves out what it can do without', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { cleanUpAfterwards, until } from '@pgq/test-support'
 import { defineQueue } from '@pgq/core'
 import { expect, test } from 'vitest'
-import { FIXTURES, MAIN, cliQueue } from './support/cli-queue.ts'
+import { cliQueue, FIXTURES, MAIN, runPgq } from './support/cli-queue.ts'
 
 /** Writes a module into the package, where its imports resolve. */
 function moduleFile(name: string, code: string): string {
@@ -99,21 +99,20 @@ test('a worker that nobody reads any more stops in peace', async () => {
 })
 
 test('what a module has opened is closed when its worker can not start, and keeps no process alive', async () => {
-  const { run } = await cliQueue({ migrated: false })
-  const code = (close: string): string => `
+  const { env } = await cliQueue({ migrated: false })
+  const code = `
     import { defineQueue, handle } from '@pgq/core'
     setInterval(() => {}, 1000)
-    export const handlers = [handle(defineQueue('mails'), () => {})]
-    ${close}`
+    export const handlers = [handle(defineQueue('mails'), () => {})]`
   for (const close of [`export const close = () => console.log('closed')`, '']) {
-    const done = await run('work', moduleFile('open.mjs', code(close)))
+    const done = await runPgq(['work', moduleFile('open.mjs', `${code}\n${close}`)], env)
     expect(done).toMatchObject({ code: 1, stderr: expect.stringContaining('SCHEMA_MISSING') })
     expect(done.stdout).toBe(close && 'closed\n')
   }
 })
 
 test('a module without work in it, or one that does not load, is refused with the reason', async () => {
-  const { run } = await cliQueue()
+  const { env } = await cliQueue()
   const cases: [number, RegExp, string, string, ...string[]][] = [
     [2, /exports no handlers/, 'empty.mjs', 'export const handlers = []'],
     [2, /exports no handlers/, 'wrong.mjs', 'export default () => [1]'],
@@ -130,7 +129,7 @@ test('a module without work in it, or one that does not load, is refused with th
   if (!('typescript' in process.features))
     cases.push([2, /compile it, or set NODE_OPTIONS/, 'typed.ts', 'export const handlers: unknown[] = []'])
   for (const [code, message, name, source, ...options] of cases)
-    expect(await run('work', moduleFile(name, source), ...options), name).toMatchObject({
+    expect(await runPgq(['work', moduleFile(name, source), ...options], env), name).toMatchObject({
       code,
       stderr: expect.stringMatching(message),
     })

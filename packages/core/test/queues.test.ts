@@ -55,7 +55,7 @@ test('queues() counts up to 10,000, and says when there are more', async () => {
   const { pgq, sql, schema } = await freshQueue()
   await sql(`INSERT INTO ${schema}.jobs (queue_name) SELECT 'q' FROM generate_series(1, 10000)`)
   expect(await pgq.queues()).toMatchObject([{ queue: 'q', due: count(10_000) }])
-  await sql(`INSERT INTO ${schema}.jobs (queue_name, priority) VALUES ('q', 5)`)
+  await sql(`INSERT INTO ${schema}.jobs (queue_name) VALUES ('q')`)
   expect(await pgq.queues()).toMatchObject([{ queue: 'q', due: count(10_000, true) }])
 })
 

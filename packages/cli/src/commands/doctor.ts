@@ -46,8 +46,10 @@ function describe({ check, severity, message, fix }: Finding, widest: number, sc
     problem: ['✗', color.red],
   }[severity] as [string, (text: string) => string]
   const indent = ' '.repeat(widest + 4)
-  const lines = [`${paint(mark)} ${color.bold(check.padEnd(widest))}  ${printable(message)}`]
-  if (fix !== null) lines.push(`${indent}${color.dim('→')} ${printable(fix)}`)
+  const lines = [
+    `${paint(mark)} ${color.bold(check.padEnd(widest))}  ${screen.wrap(printable(message), indent.length)}`,
+  ]
+  if (fix !== null) lines.push(`${indent}${color.dim('→')} ${screen.wrap(printable(fix), indent.length + 2)}`)
   return lines
 }
 

@@ -84,10 +84,10 @@ export function queueTable(queues: readonly QueueSurvey[], screen: Screen): stri
       number('DUE', ({ due }) => due),
       number('RUNNING', ({ processing }) => processing, color.cyan),
       number('DELAYED', ({ delayed }) => delayed),
-      number('RETRYING', ({ failed }) => failed, color.yellow),
+      { ...number('RETRYING', ({ failed }) => failed, color.yellow), optional: true },
       number('DEAD', ({ dead }) => dead, color.red),
       {
-        title: 'OLDEST DUE',
+        title: 'OLDEST',
         align: 'right',
         value: ({ oldestDueMs }) => (oldestDueMs === null ? '-' : duration(oldestDueMs)),
       },

@@ -10,9 +10,14 @@ export function duration(ms: number): string {
   const seconds = Math.floor(ms / 1_000)
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))}ms`
   if (seconds < 60) return `${seconds}s`
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`
-  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)}h ${Math.floor((seconds % 3_600) / 60)}m`
-  return `${Math.floor(seconds / 86_400)}d ${Math.floor((seconds % 86_400) / 3_600)}h`
+  if (seconds < 3_600) return units(seconds, 60, 'm', 1, 's')
+  if (seconds < 86_400) return units(seconds, 3_600, 'h', 60, 'm')
+  return units(seconds, 86_400, 'd', 3_600, 'h')
+}
+
+function units(seconds: number, large: number, ofLarge: string, small: number, ofSmall: string): string {
+  const rest = Math.floor((seconds % large) / small)
+  return `${Math.floor(seconds / large)}${ofLarge}${rest === 0 ? '' : ` ${rest}${ofSmall}`}`
 }
 
 /** A moment as seen from now: `in 5s`, `3m 12s ago`. */

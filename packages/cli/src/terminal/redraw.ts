@@ -19,7 +19,7 @@ const CLEAR_BELOW = '\u001b[J'
 export function redrawing(screen: Screen): Redrawing {
   if (screen.json || !process.stdout.isTTY)
     return { show: (value, text) => screen.answerLine(value, () => `${text()}\n`), end: () => {} }
-  let last = (): string => ''
+  let last = nothing
   let isOver = false
   const draw = (): void => {
     const lines = last().split('\n').slice(0, process.stdout.rows)
@@ -46,4 +46,5 @@ export function redrawing(screen: Screen): Redrawing {
   }
 }
 
+const nothing = (): string => ''
 const leave = (): void => void process.stdout.write(LEAVE)

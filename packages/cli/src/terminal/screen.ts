@@ -4,6 +4,7 @@ import pc from 'picocolors'
 import { printableJson } from './printable.ts'
 import { ProgressLine } from './progress-line.ts'
 import { type Column, table } from './table.ts'
+import { wrap } from './wrap.ts'
 
 /** How to show things. */
 export interface ScreenOptions {
@@ -48,6 +49,11 @@ export class Screen {
   /** Lines of columns, as wide as the terminal. */
   table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
     return table(columns, rows, { width: this.width, title: this.color.dim })
+  }
+
+  /** Text in lines that fit between `left` blanks and the edge; those after the first begin with the blanks. */
+  wrap(text: string, left = 0): string {
+    return wrap(text, this.width - left).join(`\n${' '.repeat(left)}`)
   }
 
   /** How many characters fit on a line. */

@@ -63,16 +63,13 @@ function measure<Row>(column: Column<Row>, rows: readonly Row[]): Measured<Row> 
 const total = (widths: readonly number[]): number =>
   widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length)
 
-/** Without the optional columns that there is no room for, the last one first. */
+/** Without the optional columns that there is no room for, the first one first. */
 function leaveOut<Row>(columns: readonly Measured<Row>[], width: number): readonly Measured<Row>[] {
   if (total(columns.map(({ least }) => least)) <= width) return columns
-  const last = columns.findLast(({ optional }) => optional)
-  return last
-    ? leaveOut(
-        columns.filter((column) => column !== last),
-        width,
-      )
-    : columns
+  const dispensable = columns.find(({ optional }) => optional)
+  if (!dispensable) return columns
+  const others = columns.filter((column) => column !== dispensable)
+  return leaveOut(others, width)
 }
 
 function shrink<Row>(columns: readonly Measured<Row>[], width: number): readonly Measured<Row>[] {

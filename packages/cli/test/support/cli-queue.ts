@@ -2,23 +2,17 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { createPgq, type Pgq } from '@pgq/core'
 import { type FreshQueue, unmigratedQueueWith } from '@pgq/test-support'
+import { type Run, runHere } from './run-here.ts'
 
 /** The program as it is built and published. */
 export const MAIN: string = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 export const FIXTURES: string = fileURLToPath(new URL('../fixtures', import.meta.url))
 
-/** How a run of the program ended. */
-export interface Run {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 /** A queue in a schema of its own, and the program to look after it. */
 export interface CliQueue extends FreshQueue<Pgq> {
   /** What leads the program to it. */
   readonly env: NodeJS.ProcessEnv
-  /** Runs the program as a script would: without a terminal. */
+  /** Runs the program as a script would, without a terminal; in this process, which starts faster. */
   readonly run: (...args: readonly string[]) => Promise<Run>
   /** The same, with what it answers as JSON. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a test knows what it asks for
@@ -30,7 +24,7 @@ export async function cliQueue({ migrated = true } = {}): Promise<CliQueue> {
   const fresh = unmigratedQueueWith(createPgq)
   if (migrated) await fresh.pgq.migrate()
   const env = { ...bareEnvironment(), DATABASE_URL: fresh.databaseUrl, PGQ_SCHEMA: fresh.schema }
-  const run = (...args: readonly string[]): Promise<Run> => runPgq(args, env)
+  const run = (...args: readonly string[]): Promise<Run> => runHere(args, env)
   return {
     ...fresh,
     env,
@@ -42,7 +36,7 @@ export async function cliQueue({ migrated = true } = {}): Promise<CliQueue> {
   }
 }
 
-/** Runs the program without a terminal. */
+/** Runs the program in a process of its own, without a terminal. */
 export function runPgq(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Run> {
   return runProgram(process.execPath, [MAIN, ...args], env)
 }

@@ -44,7 +44,9 @@ const openOwnSchema = (options: ConnectionOptions): Pgq =>
 async function run({ pgq, screen, options }: Call<Options>): Promise<ExitCode> {
   const { jobs = JOBS, concurrency = CONCURRENCY } = options
   screen.note(
-    `This writes ${counted(jobs, 'job')} into a schema of its own, ${pgq.schema}, runs them as fast as it can, and drops the schema. The server is under load meanwhile.`,
+    screen.wrap(
+      `This writes ${counted(jobs, 'job')} into a schema of its own, ${pgq.schema}, runs them as fast as it can, and drops the schema. The server is under load meanwhile.`,
+    ),
   )
   if (!(await screen.confirm('Measure?'))) return EXIT.notConfirmed
   const { signal, release } = interruption()

@@ -48,7 +48,12 @@ function jobTable(jobs: readonly JobRecord[], screen: Screen): string {
         value: ({ status }) => status,
         style: (cell, { status }) => statusColour(status, screen)(cell),
       },
-      { title: 'TRIES', align: 'right', value: ({ attempts, maxAttempts }) => `${attempts}/${maxAttempts}` },
+      {
+        title: 'TRIES',
+        align: 'right',
+        optional: true,
+        value: ({ attempts, maxAttempts }) => `${attempts}/${maxAttempts}`,
+      },
       { title: 'WHEN', value: whenOf },
       { title: 'ABOUT', value: aboutOf, shrinks: true, optional: true, style: screen.color.dim },
     ],

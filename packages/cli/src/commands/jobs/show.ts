@@ -71,7 +71,10 @@ function attempts(
   { color }: Screen,
 ): string[] {
   return errors.map(({ attempt, at, name, message, stack }) => {
-    const title = color.dim(`attempt ${text(attempt)}, ${text(at)}`)
+    const when = new Date(text(at))
+    const title = color.dim(
+      `attempt ${text(attempt)}, ${Number.isNaN(when.getTime()) ? text(at) : moment(when)}`,
+    )
     return `${title}\n${color.red(printableLines(stack === undefined ? `${text(name)}: ${text(message)}` : text(stack)))}`
   })
 }

@@ -17,6 +17,7 @@ export function consoleLogger(screen: Screen, verbose: boolean): Logger {
 
 /** The same as JSON on stdout, a line each, with the fields of the event. */
 export function jsonLogger(verbose: boolean): StructuredLogger {
-  const line = (json: string): void => void process.stdout.write(`${escapeJson(json)}\n`)
-  return toConsole({ debug: verbose ? line : () => {}, info: line, warn: line, error: line })
+  return toConsole({ debug: verbose ? print : () => {}, info: print, warn: print, error: print })
 }
+
+const print = (json: string): void => void process.stdout.write(`${escapeJson(json)}\n`)

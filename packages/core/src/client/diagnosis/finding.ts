@@ -43,9 +43,14 @@ export function inWords(ms: number): string {
   const seconds = Math.round(ms / 1_000)
   if (seconds < 1) return `${Math.round(ms)} ms`
   if (seconds < 60) return `${seconds} s`
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
-  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} min`
-  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3_600)} h`
+  if (seconds < 3_600) return units(seconds, 60, 'min', 1, 's')
+  if (seconds < 86_400) return units(seconds, 3_600, 'h', 60, 'min')
+  return units(seconds, 86_400, 'd', 3_600, 'h')
+}
+
+function units(seconds: number, large: number, ofLarge: string, small: number, ofSmall: string): string {
+  const rest = Math.floor((seconds % large) / small)
+  return `${Math.floor(seconds / large)} ${ofLarge}${rest === 0 ? '' : ` ${rest} ${ofSmall}`}`
 }
 
 /** A size for people. */
