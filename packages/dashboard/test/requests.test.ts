@@ -81,14 +81,14 @@ test.each<[string, Record<string, string>, status: number]>([
   ['from somebody who hides it', { origin: 'null' }, 403],
   ['without the header of our script', { 'x-pgq-dashboard': undefined as never }, 403],
   ['as a form would send it', { 'content-type': 'text/plain' }, 403],
-])('a request to act %s', async (name, headers, status) => {
+])('a request to act %s', async (title, headers, status) => {
   const handler = dashboard(pgq, { authorize: () => 'write' })
   const given = Object.entries({ ...FROM_OUR_PAGE, ...headers }).filter(([, value]) => value !== undefined)
   const sent = new Headers(given.map(([name, value]) => [name, value]))
-  const init = { method: 'POST', headers: sent, body: JSON.stringify({ name }) }
+  const init = { method: 'POST', headers: sent, body: JSON.stringify({ name: title }) }
   const response = await handler(new Request(`${ORIGIN}/api/queues/pause`, init))
   expect(response.status).toBe(status)
-  const isPaused = (await pgq.queues()).some(({ queue, pausedAt }) => queue === name && pausedAt !== null)
+  const isPaused = (await pgq.queues()).some(({ queue, pausedAt }) => queue === title && pausedAt !== null)
   expect(isPaused).toBe(status === 200)
 })
 
@@ -165,18 +165,18 @@ test.each(['admin', '/admin?x', '/a b', '', 7])('a base path like %j is refused'
 })
 
 test('what goes wrong in the database is not told to who asks', async () => {
-  const { pgq, sql, schema } = await freshQueue()
+  const { pgq: broken, sql, schema } = await freshQueue()
   const errors: string[] = []
-  pgq.events.on('error', ({ where }) => errors.push(where))
-  const { get } = visit(pgq)
+  broken.events.on('error', ({ where }) => errors.push(where))
+  const { get } = visit(broken)
   await sql(`ALTER TABLE ${schema}.queue_minutes RENAME TO elsewhere`)
-  const broken = await get('api/history')
-  expect([broken.status, await broken.json()]).toEqual([
+  const response = await get('api/history')
+  expect([response.status, await response.json()]).toEqual([
     500,
     { title: 'Something went wrong.', code: expect.any(String) },
   ])
   expect(errors).toEqual(['the dashboard'])
-  await pgq.close()
+  await broken.close()
   expect((await get('api/queues')).status).toBe(503)
 })
 

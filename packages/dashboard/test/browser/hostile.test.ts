@@ -41,6 +41,9 @@ async function expectHarmless(page: Page): Promise<void> {
 browserTests('hostile strings', (open) => {
   test('in every field of a job they stay text, on all pages', async () => {
     const { pgq, sql, schema } = await freshQueue()
+    const [title = ''] = HOSTILE
+    const page = await open(pgq, '', { title, authorize: () => ({ access: 'write', actor: HOSTILE.join() }) })
+    const root = page.url()
     for (const text of HOSTILE) {
       const errors = [{ attempt: 1, at: text, name: text, message: text, stack: text }]
       const [{ id }] = await sql(
@@ -48,17 +51,12 @@ browserTests('hostile strings', (open) => {
          VALUES ($1, 'dead', $2, $2, $2, $2, $1, $3, $1, $1, now()) RETURNING id`,
         [text, JSON.stringify({ [text]: text }), JSON.stringify(errors)],
       )
-      const page = await open(pgq, `jobs/${id}`, {
-        title: text,
-        authorize: () => ({ access: 'write', actor: text }),
-      })
+      await page.goto(`${root}jobs/${id}`)
       await page.getByRole('heading', { name: 'Errors' }).waitFor()
       await expectHarmless(page)
       expect(await page.locator('.attempt-message').innerText()).toContain(text.trim().slice(0, 12))
-      expect(await page.title()).toContain(text.trim().slice(0, 4))
-      await page.context().close()
+      expect(await page.title()).toContain(title)
     }
-    const page = await open(pgq)
     for (const place of ['Jobs', 'Dead letters', 'Queues']) {
       await page.locator('nav').getByRole('link', { name: place }).click()
       await page
@@ -114,10 +112,11 @@ browserTests('hostile strings', (open) => {
       await page.getByRole('button', { name: /^Pause/ }).click()
       await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
       await page.locator('.callout').waitFor()
-      await page.reload()
-      await page.locator('.callout').waitFor()
       await page.getByRole('link', { name: 'All jobs' }).click()
       await page.getByText('1 job', { exact: true }).waitFor()
+      await page.goBack()
+      await page.reload()
+      await page.locator('.callout').waitFor()
       await expectHarmless(page)
       await page.locator('nav').getByRole('link', { name: 'Queues' }).click()
     }
