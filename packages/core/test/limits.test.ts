@@ -1,6 +1,6 @@
 import { until } from '@pgq/test-support'
 import { describe, expect, test } from 'vitest'
-import { defineQueue, handle, type Queue, RateLimitJob, type Worker } from '../src/index.ts'
+import { defineQueue, handle, type Queue, type Rate, RateLimitJob, type Worker } from '../src/index.ts'
 import type { ClaimNote } from '../src/store/job-store.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession, registerWorker, storesOf } from './support/session.ts'
@@ -265,6 +265,82 @@ describe('rates', () => {
     await pgq.enqueue(defineQueue('costly large'), 0)
     expect((await claim('costly large', 10)).claimed).toHaveLength(1)
     expect((await claim('costly large', 10)).note?.againMs).toBeGreaterThan(20 * 3_600_000)
+  })
+})
+
+describe('a rate that is changed', () => {
+  /** A queue whose rate is `before`, of which `count` jobs of this cost have begun, and twenty wait. */
+  async function used(name: string, before: Rate, count: number, cost = 1): Promise<Queue<number>> {
+    const queue = defineQueue<number>(name)
+    await pgq.setLimits(queue, { rate: before })
+    await pgq.enqueueMany(queue, Array(count).fill(0), { cost })
+    expect((await claim(name, 100)).claimed).toHaveLength(count)
+    await pgq.enqueueMany(queue, Array(20).fill(0))
+    return queue
+  }
+  const minutes = (note?: ClaimNote): number => Math.round((note?.againMs ?? 0) / 60_000)
+
+  test('counts from then on: what has begun stays counted, and is paid off by the new rate', async () => {
+    const raised = await used('raised', { limit: 1, per: '1h' }, 1)
+    await pgq.setLimits(raised, { rate: { limit: 1, per: '1m', burst: 10 } })
+    const { claimed, note } = await claim('raised', 100)
+    expect(claimed).toHaveLength(9)
+    expect(minutes(note)).toBe(1)
+    const owing = await used('owing', { limit: 1, per: '1h', burst: 10 }, 1, 30)
+    await sql(`UPDATE ${schema}.queues SET rate_period_ms = 60000 WHERE name = 'owing'`)
+    expect(minutes((await claim('owing', 100)).note)).toBe(21)
+    await pgq.setLimits(owing, {})
+    await pgq.setLimits(owing, { rate: { limit: 1, per: '1h', burst: 3 } })
+    expect((await claim('owing', 100)).claimed).toHaveLength(3)
+  })
+
+  test('gives no more than its burst when it is lowered, and holds nothing against what was within the old one', async () => {
+    const some = await used('lowered', { limit: 1, per: '1m', burst: 10 }, 2)
+    await pgq.setLimits(some, { rate: { limit: 1, per: '1h', burst: 3 } })
+    const { claimed, note } = await claim('lowered', 100)
+    expect(claimed).toHaveLength(1)
+    expect(minutes(note)).toBe(60)
+    const all = await used('lowered more', { limit: 1, per: '1m', burst: 10 }, 8)
+    await pgq.setLimits(all, { rate: { limit: 1, per: '1h', burst: 3 } })
+    const none = await claim('lowered more', 100)
+    expect(none.claimed).toEqual([])
+    expect(minutes(none.note)).toBe(60)
+  })
+
+  test('of groups is rescaled for each of them, and leaves that of the queue alone', async () => {
+    const queue = defineQueue('group rates', byTenant)
+    const rate = { limit: 1, per: '1h', burst: 6 } as const
+    await pgq.setLimits(queue, { rate, perGroup: { rate: { limit: 1, per: '1h' } } })
+    for (const tenant of ['a', 'b']) await pgq.enqueueMany(queue, of(tenant, 10))
+    expect((await claim('group rates', 100)).groups).toEqual(['a', 'b'])
+    await pgq.setLimits(queue, { rate, perGroup: { rate: { limit: 1, per: '1m', burst: 3 } } })
+    expect((await claim('group rates', 100)).groups.toSorted(byName)).toEqual(['a', 'a', 'b', 'b'])
+    expect((await claim('group rates', 100)).groups).toEqual([])
+  })
+
+  test('waits at its commit for a claim that is under way, and what that took counts by the new one', async () => {
+    await pgq.setLimits('meanwhile', { rate: { limit: 1, per: '1h' } })
+    await pgq.enqueueMany(defineQueue('meanwhile'), Array(9).fill(0))
+    const other = await openSession(databaseUrl)
+    await other.client.query('BEGIN')
+    const wanted = [{ queue: 'meanwhile', limit: 9, floor: undefined }]
+    expect(await jobs.claim(other, { workerId, wanted })).toHaveLength(1)
+    const changed = pgq.setLimits('meanwhile', { rate: { limit: 1, per: '1m', burst: 4 } })
+    const waiting = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+    await until('the change waits', async () => (await sql(waiting)).length > 0)
+    await other.client.query('COMMIT')
+    await changed
+    expect((await claim('meanwhile', 9)).claimed).toHaveLength(3)
+  })
+
+  test('by a transaction that stays open holds up no claim', async () => {
+    const queue = await used('open', { limit: 1, per: '1h', burst: 2 }, 1)
+    const other = await openSession(databaseUrl)
+    await other.client.query('BEGIN')
+    await other.client.query(`UPDATE ${schema}.queues SET rate_burst = 5 WHERE name = '${queue.name}'`)
+    expect((await claim('open', 100)).claimed).toHaveLength(1)
+    await other.client.query('COMMIT')
+    expect((await claim('open', 100)).claimed).toHaveLength(3)
   })
 })
 

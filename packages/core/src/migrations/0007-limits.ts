@@ -1,4 +1,5 @@
 import { claimLimitedBody } from '../sql/claim-limited.ts'
+import { rescaleRates } from '../sql/rates.ts'
 import type { Tables } from '../sql/statement.ts'
 import { HOT_ATTRIBUTES } from './0005-hot-statements.ts'
 import { type Migration, functionBody } from './migration.ts'
@@ -8,7 +9,7 @@ export const limits: Migration = {
   id: 7,
   name: 'limits',
   breaking: true,
-  up: (t) => [rates(t), claimLimited(t), pause(t), countRunning(t), whenChanged(t), holdBack(t)].join('\n'),
+  up: (t) => [rates(t), claimLimited(t), pause(t), countRunning(t), whenChanged(t), rateChanged(t), holdBack(t)].join('\n'),
 }
 
 /** Only claims and feedback write here, so nobody who enqueues or settles waits for its rows. */
@@ -81,6 +82,37 @@ BEGIN
 END`)};
 CREATE TRIGGER pgq_queue_changed AFTER INSERT OR UPDATE ON ${t.queues}
   FOR EACH ROW EXECUTE FUNCTION ${t.schema}.on_queue_changed();
+`
+
+/**
+ * At the commit of who has changed a rate, so that nobody waits for a transaction that stays open. The lock is that of the claims of
+ * this queue: one that is under way still writes by the rate that it saw, and what it writes is rescaled here as well; if one
+ * hangs, it is not waited for.
+ */
+const rateChanged = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.on_rate_changed() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS ${functionBody(`
+DECLARE
+  instant  timestamptz;
+  patience text := current_setting('lock_timeout');
+BEGIN
+  IF TG_OP = 'UPDATE' AND (OLD.rate_limit, OLD.rate_period_ms, OLD.rate_burst, OLD.group_rate_limit, OLD.group_rate_period_ms, OLD.group_rate_burst)
+       IS NOT DISTINCT FROM (NEW.rate_limit, NEW.rate_period_ms, NEW.rate_burst, NEW.group_rate_limit, NEW.group_rate_period_ms, NEW.group_rate_burst) THEN
+    RETURN NULL;
+  END IF;
+  BEGIN
+    PERFORM set_config('lock_timeout', '2s', true);
+    PERFORM pg_advisory_xact_lock(hashtextextended(jsonb_build_array('${t.channel}', NEW.name)::text, 0));
+  EXCEPTION WHEN lock_not_available THEN
+    NULL;
+  END;
+  PERFORM set_config('lock_timeout', patience, true);
+  instant := clock_timestamp();
+  ${rescaleRates(t, 'rate_', `rate.group_key = ''`)};
+  ${rescaleRates(t, 'group_rate_', `rate.group_key <> ''`)};
+  RETURN NULL;
+END`)};
+CREATE CONSTRAINT TRIGGER pgq_rate_changed AFTER INSERT OR UPDATE ON ${t.queues}
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ${t.schema}.on_rate_changed();
 `
 
 const holdBack = (t: Tables): string => `
