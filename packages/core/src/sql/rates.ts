@@ -23,7 +23,7 @@ export const burstOf = (queue: string, prefix: RatePrefix): string =>
   `coalesce(${queue}.${prefix}burst, greatest(1, ceil(${SAVED_UP_MS} / ${stepOf(queue, prefix)})))`
 
 /** The columns of a queue that hold its own rate, or that of its groups. */
-type RatePrefix = 'rate_' | 'group_rate_'
+export type RatePrefix = 'rate_' | 'group_rate_'
 
 /**
  * Carries what has begun under an old rate over to a new one, in a trigger on the queues. It is counted in jobs: so much of the burst is
