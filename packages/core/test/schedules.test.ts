@@ -1,7 +1,6 @@
 import { until, work } from '@pgq/test-support'
 import { expect, test } from 'vitest'
 import {
-  type Duration,
   type Handler,
   handle,
   nextTicks,
@@ -260,7 +259,7 @@ test('a tick that is due at the moment when a rule is changed is not lost, if th
   const fresh = await freshQueue()
   const { pgq, sql, schema } = fresh
   const hour = Math.floor(Date.now() / 1_000) * 1_000 - 5_000
-  const every = (one: Duration, from: number) =>
+  const every = (one: '1h' | '2h', from: number) =>
     schedule(queue, { every: one, from: new Date(from) }, { kind: 'x' }, { name: one })
   // Five seconds ago the ticks of both became due, and no leader has seen them yet. Only one of the new rules has it.
   for (const name of ['1h', '2h'] as const) await pgq.schedules.upsert(every(name, hour - 7_200_000))
