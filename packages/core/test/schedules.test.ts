@@ -1,5 +1,5 @@
 import { until, work } from '@pgq/test-support'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import {
   type Handler,
   handle,
@@ -287,6 +287,25 @@ test('until ends the ticks of a rule, and the schedule is finished then', async 
   await work(pgq, [idle], quick)
   await until('it is finished', async () => (await pgq.schedules.get('over'))?.finishedAt ?? undefined)
   expect(await pgq.schedules.get('over')).toMatchObject({ nextAt: null })
+})
+
+test('the ticks of a rare rule in a time zone are found without looking at all the time between them', () => {
+  const offsets = vi.spyOn(Intl.DateTimeFormat.prototype, 'format', 'get')
+  try {
+    const utc = (cron: string, count: number): string[] =>
+      nextTicks({ cron, timezone: 'Europe/Berlin' }, count, new Date('2028-06-01T00:00:00Z')).map((tick) =>
+        tick.toISOString().slice(0, 16),
+      )
+    // In 2030 the clocks skip that half hour.
+    expect(utc('30 2 31 3 *', 3)).toEqual(['2029-03-31T00:30', '2030-03-31T01:30', '2031-03-31T00:30'])
+    expect(utc('0 3 1 7 *', 2)).toEqual(['2028-07-01T01:00', '2029-07-01T01:00'])
+    offsets.mockClear()
+    expect(utc('0 3 1 1 *', 100).at(-1)).toBe('2128-01-01T02:00')
+    // Every six hours of a hundred years would be 146,000.
+    expect(offsets.mock.calls.length).toBeLessThan(100 * 60)
+  } finally {
+    offsets.mockRestore()
+  }
 })
 
 test('what is written by SQL is followed, and a rule that cannot be is marked and harms no other', async () => {
