@@ -1,7 +1,12 @@
 import { until } from '@pgq/test-support'
 import { describe, expect, test } from 'vitest'
 import { defineQueue, handle, type Queue, type Rate, RateLimitJob, type Worker } from '../src/index.ts'
+import type { ClaimedJob } from '../src/job/job.ts'
+import { tablesIn } from '../src/sql/statement.ts'
+import type { Database } from '../src/store/database.ts'
 import type { ClaimNote } from '../src/store/job-store.ts'
+import { QueueStore } from '../src/store/queue-store.ts'
+import { heedRateLimit } from '../src/worker/heed-rate-limit.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession, registerWorker, storesOf } from './support/session.ts'
 
@@ -344,6 +349,30 @@ describe('a rate that is changed', () => {
   })
 })
 
+test('rates are forgotten once all of their burst is saved up, and not before', async () => {
+  const rate = { limit: 3, per: '1h', burst: 5 } as const
+  const store = new QueueStore(tablesIn(schema))
+  const forget = async (minutes: number, group: string): Promise<number> => {
+    await sql(`DELETE FROM ${schema}.rates`)
+    await sql(
+      `INSERT INTO ${schema}.rates (queue_name, group_key, available_at) VALUES ('forgotten', $1, clock_timestamp() - $2 * interval '1 min')`,
+      [group, minutes],
+    )
+    return store.forgetRates(session, 10)
+  }
+  // The fifth job of the burst is saved up 80 minutes after the first one may begin.
+  for (const group of ['', 'a']) {
+    await pgq.setLimits('forgotten', group === '' ? { rate } : { perGroup: { rate } })
+    expect(await forget(-10, group)).toBe(0)
+    expect(await forget(79, group)).toBe(0)
+    expect(await forget(101, group)).toBe(1)
+  }
+  await sql(
+    `INSERT INTO ${schema}.rates (queue_name, group_key, blocked_until) VALUES ('nowhere', 'a', now() + '1 h'), ('nowhere', 'b', now() - interval '1 s')`,
+  )
+  expect(await store.forgetRates(session, 10)).toBe(1)
+})
+
 describe('a handler that was turned away', () => {
   test('holds its group back until then, spends no attempt and keeps its place; other groups go on', async () => {
     const queue = defineQueue('turned away', { ...byTenant, maxAttempts: 1 })
@@ -386,6 +415,32 @@ describe('a handler that was turned away', () => {
     expect(note?.againMs).toBeGreaterThan(3_500_000)
     await sql(`UPDATE ${schema}.rates SET blocked_until = now() WHERE queue_name = 'held'`)
     expect((await claim('held', 5)).claimed).toHaveLength(2)
+  })
+
+  test('is not released by a shorter hold, nor by a handler that was told 0; a hold of 0 lifts it', async () => {
+    const queue = defineQueue('lifted', byTenant)
+    await pgq.enqueueMany(queue, [...of('a', 2), ...of('b', 1)])
+    await pgq.holdBack(queue, { for: '1h' })
+    await pgq.holdBack(queue, { for: '1ms' })
+    await pgq.holdBack(queue, { for: '1h', group: 'a' })
+    expect((await claim('lifted', 9)).note?.againMs).toBeGreaterThan(3_500_000)
+    await pgq.holdBack(queue, { for: 0 })
+    expect((await claim('lifted', 9)).groups).toEqual(['b'])
+    await sql(`SELECT ${schema}.hold_back('lifted', interval '0', 'a')`)
+    expect((await claim('lifted', 9)).groups).toEqual(['a', 'a'])
+
+    const told = defineQueue('told', byTenant)
+    await pgq.holdBack(told, { for: '1h', group: 'b' })
+    const before = await sql(`SELECT blocked_until FROM ${schema}.rates WHERE queue_name = 'told'`)
+    const result = { kind: 'threw', error: new RateLimitJob({ retryAfter: 0 }) } as const
+    const store = new QueueStore(tablesIn(schema))
+    const job = { queue: 'told', group: 'b' } as ClaimedJob
+    await heedRateLimit(
+      { database: session as unknown as Database, queues: store, events: pgq.events },
+      job,
+      result as never,
+    )
+    expect(await sql(`SELECT blocked_until FROM ${schema}.rates WHERE queue_name = 'told'`)).toEqual(before)
   })
 
   test.each([

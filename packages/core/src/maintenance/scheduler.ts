@@ -87,8 +87,7 @@ export class Scheduler implements Service {
   #plan(due: DueSchedule): TickPlan {
     try {
       const next = this.#ticksOf(due.rule)
-      if (mayHaveRun(due))
-        return { due, ticks: [], droppedMs: due.rule.atMs, nextMs: undefined }
+      if (mayHaveRun(due)) return { due, ticks: [], droppedMs: due.rule.atMs, nextMs: undefined }
       // A one-off is meant for its moment, whenever it was written down.
       const first = due.nextMs ?? due.rule.atMs ?? due.sinceMs
       const resumed = due.resumedMs === undefined ? undefined : Math.ceil(due.resumedMs)

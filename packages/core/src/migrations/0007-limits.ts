@@ -9,7 +9,10 @@ export const limits: Migration = {
   id: 7,
   name: 'limits',
   breaking: true,
-  up: (t) => [rates(t), claimLimited(t), pause(t), countRunning(t), whenChanged(t), rateChanged(t), holdBack(t)].join('\n'),
+  up: (t) =>
+    [rates(t), claimLimited(t), pause(t), countRunning(t), whenChanged(t), rateChanged(t), holdBack(t)].join(
+      '\n',
+    ),
 }
 
 /** Only claims and feedback write here, so nobody who enqueues or settles waits for its rows. */
@@ -117,11 +120,22 @@ CREATE CONSTRAINT TRIGGER pgq_rate_changed AFTER INSERT OR UPDATE ON ${t.queues}
 
 const holdBack = (t: Tables): string => `
 CREATE FUNCTION ${t.schema}.hold_back(queue_name text, hold interval, group_key text DEFAULT NULL)
-RETURNS void LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS ${functionBody(`
-  INSERT INTO ${t.rates} AS rate (queue_name, group_key, blocked_until)
-  VALUES ($1, coalesce($3, ''), clock_timestamp() + $2)
-  ON CONFLICT (queue_name, group_key) DO UPDATE
-  SET blocked_until = greatest(rate.blocked_until, excluded.blocked_until)`)};
+RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS ${functionBody(`
+#variable_conflict use_column
+BEGIN
+  IF $2 > interval '0' THEN
+    INSERT INTO ${t.rates} AS rate (queue_name, group_key, blocked_until)
+    VALUES ($1, coalesce($3, ''), clock_timestamp() + $2)
+    ON CONFLICT (queue_name, group_key) DO UPDATE
+    SET blocked_until = greatest(rate.blocked_until, excluded.blocked_until);
+    RETURN;
+  END IF;
+  UPDATE ${t.rates} AS rate SET blocked_until = NULL
+  WHERE rate.queue_name = $1 AND rate.group_key = coalesce($3, '') AND rate.blocked_until > clock_timestamp();
+  IF FOUND THEN
+    PERFORM ${t.schema}.wake(ARRAY[$1]);
+  END IF;
+END`)};
 COMMENT ON FUNCTION ${t.schema}.hold_back(text, interval, text) IS
-  'Claims nothing of a queue, or of one of its groups, for so long: as a handler does that was told to slow down.';
+  'Claims nothing of a queue, or of one of its groups, for so long, as a handler does that was told to slow down; the longest of several holds counts. A hold of 0 lifts it.';
 `

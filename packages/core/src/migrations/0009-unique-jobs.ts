@@ -11,9 +11,7 @@ export const uniqueJobs: Migration = {
   name: 'unique jobs',
   breaking: true,
   up: (t) =>
-    [keyOfPayload(t), rules(t), parking(t), takeKeyByRules(t), giveKeyBack(t), behind(t), tend(t)].join(
-      '\n',
-    ),
+    [keyOfPayload(t), rules(t), parking(t), takeKeyByRules(t), giveKeyBack(t), behind(t), tend(t)].join('\n'),
 }
 
 const SETTINGS = 'SET search_path = pg_catalog, pg_temp'

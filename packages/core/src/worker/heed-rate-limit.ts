@@ -14,7 +14,14 @@ export async function heedRateLimit(
   const ending = result.kind === 'threw' ? endingOf(result.error) : undefined
   if (ending?.kind !== 'rate-limit') return result
   try {
-    await deps.queues.holdBack(deps.database, queue, ending.scope === 'queue' ? null : group, ending.delayMs)
+    // A hold of nothing lifts one, and that is not what the handler was told.
+    if (ending.delayMs > 0)
+      await deps.queues.holdBack(
+        deps.database,
+        queue,
+        ending.scope === 'queue' ? null : group,
+        ending.delayMs,
+      )
     return result
   } catch (error) {
     deps.events.emit('error', { where: `holding back queue ${queue}`, error })
