@@ -1,5 +1,5 @@
 import { claimLimitedBody } from '../sql/claim-limited.ts'
-import type { Tables } from '../sql/statement.ts'
+import { quoteLiteral, type Tables } from '../sql/statement.ts'
 import { HOT_ATTRIBUTES } from './0005-hot-statements.ts'
 import { type Migration, functionBody } from './migration.ts'
 
@@ -76,6 +76,8 @@ BEGIN
      AND (TG_OP = 'INSERT' OR num_nonnulls(OLD.concurrency_limit, OLD.group_concurrency_limit) = 0) THEN
     PERFORM ${t.schema}.count_running(NEW.name);
   END IF;
+  -- First those who have jobs of it in hand give them back, then they look again.
+  PERFORM pg_notify(${quoteLiteral(t.channel)}, 'hold:' || jsonb_build_array(NEW.name, NULL)::text);
   PERFORM ${t.schema}.wake(ARRAY[NEW.name]);
   RETURN NULL;
 END`)};
@@ -89,7 +91,8 @@ RETURNS void LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS ${fu
   INSERT INTO ${t.rates} AS rate (queue_name, group_key, blocked_until)
   VALUES ($1, coalesce($3, ''), clock_timestamp() + $2)
   ON CONFLICT (queue_name, group_key) DO UPDATE
-  SET blocked_until = greatest(rate.blocked_until, excluded.blocked_until)`)};
+  SET blocked_until = greatest(rate.blocked_until, excluded.blocked_until);
+  SELECT pg_notify(${quoteLiteral(t.channel)}, 'hold:' || jsonb_build_array($1, $3)::text)`)};
 COMMENT ON FUNCTION ${t.schema}.hold_back(text, interval, text) IS
   'Claims nothing of a queue, or of one of its groups, for so long: as a handler does that was told to slow down.';
 `
