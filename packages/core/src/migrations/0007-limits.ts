@@ -76,8 +76,10 @@ BEGIN
      AND (TG_OP = 'INSERT' OR num_nonnulls(OLD.concurrency_limit, OLD.group_concurrency_limit) = 0) THEN
     PERFORM ${t.schema}.count_running(NEW.name);
   END IF;
-  -- First those who have jobs of it in hand give them back, then they look again.
-  PERFORM pg_notify(${quoteLiteral(t.channel)}, 'hold:' || jsonb_build_array(NEW.name, NULL)::text);
+  -- First those who have jobs of it in hand give them back, then they look again. After a resume there are none.
+  IF TG_OP = 'INSERT' OR OLD.paused_at IS NULL OR NEW.paused_at IS NOT NULL THEN
+    PERFORM pg_notify(${quoteLiteral(t.channel)}, 'hold:' || jsonb_build_array(NEW.name, NULL)::text);
+  END IF;
   PERFORM ${t.schema}.wake(ARRAY[NEW.name]);
   RETURN NULL;
 END`)};

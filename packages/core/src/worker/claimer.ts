@@ -7,6 +7,7 @@ import type { Database } from '../store/database.ts'
 import type { ClaimNote, JobStore } from '../store/job-store.ts'
 import { demandOf, type Wanted } from './demand.ts'
 import { Floors } from './floors.ts'
+import { Holds } from './holds.ts'
 import type { Runner } from './runner.ts'
 import type { Settler } from './settler.ts'
 
@@ -38,6 +39,8 @@ const ALARM_LIMIT = 1_000
 /** After a claim that failed, how long and how often to look for jobs that it may have claimed, in ms. */
 const DOUBT_MS = 60_000
 const STRAYS_EVERY_MS = 3_000
+/** When to look again at what was given back since it may have been claimed too early, in ms: when that is written. */
+const HELD_AGAIN_MS = 50
 /** Claim nothing while this many ended attempts wait to be settled. */
 const UNSETTLED_LIMIT = 4_000
 
@@ -51,6 +54,7 @@ export class Claimer implements Service {
   #isLimited = false
   /** Which group was served last of each queue that has some: its turns go on from there. */
   readonly #lastGroups = new Map<string, string>()
+  readonly #holds = new Holds()
   #alarms = 0
   #turn = 0
   #doubtUntilMs = 0
@@ -102,6 +106,12 @@ export class Claimer implements Service {
     if (!lane) return
     lane.isExhausted = false
     this.#loop.wake()
+  }
+
+  /** Gives back the unstarted jobs of a queue, or of one of its groups: whether they may start has changed since they were claimed. */
+  hold(queue: string, group: string | null): void {
+    this.#holds.add(queue, group)
+    this.#giveBackHeld(this.#deps.runner.lanes.get(queue)?.remove(this.#holds.covers) ?? [])
   }
 
   /** Looks again if it was what this worker has in hand that kept it from claiming, or may have been: a slot of a limit. */
@@ -186,6 +196,7 @@ export class Claimer implements Service {
     const startedMs = monotonicMs()
     const turns = wanted.map((want) => ({ ...want, lastGroup: this.#lastGroups.get(want.queue) }))
     const plan = this.#floors.apply(turns, startedMs)
+    this.#holds.clear()
     const notes = new Map<string, ClaimNote>()
     const jobs = await this.#inDoubt(
       store.claim(database, { workerId: id, wanted: plan.wanted }, (queue, note) => notes.set(queue, note)),
@@ -195,7 +206,7 @@ export class Claimer implements Service {
     this.#markExhausted(wanted, jobs)
     this.#heed(wanted, notes)
     // Claimed under an id that was declared lost in between: those claims are void, and others rescue the jobs.
-    if (id === workerId()) runner.add(jobs)
+    if (id === workerId()) runner.add(this.#withoutHeld(jobs))
     return jobs.length
   }
 
@@ -223,6 +234,25 @@ export class Claimer implements Service {
       if (note?.againMs === 0) lane.isExhausted = false
     }
     this.#isLimited = [...runner.lanes.values()].some((lane) => lane.isLimited)
+  }
+
+  #withoutHeld(jobs: readonly ClaimedJob[]): readonly ClaimedJob[] {
+    const held = jobs.filter(this.#holds.covers)
+    if (held.length === 0) return jobs
+    this.#giveBackHeld(held)
+    return jobs.filter((job) => !this.#holds.covers(job))
+  }
+
+  /** Nobody notifies of what is given back, and some of it may start all the same. */
+  #giveBackHeld(jobs: readonly ClaimedJob[]): void {
+    const { runner } = this.#deps
+    runner.giveBack(jobs)
+    const againAtMs = monotonicMs() + HELD_AGAIN_MS
+    for (const { queue } of jobs) {
+      const lane = runner.lanes.get(queue)
+      if (lane) lane.againAtMs = Math.min(lane.againAtMs, againAtMs)
+    }
+    if (jobs.length > 0) this.wakeAfter(HELD_AGAIN_MS)
   }
 
   async #inDoubt<T>(claim: Promise<T>): Promise<T> {

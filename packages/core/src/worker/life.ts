@@ -92,6 +92,7 @@ export class WorkerLife {
       transactions: () => this.#openTransactions(),
       mayStart: () => !this.#ending && this.#heartbeat.isCurrent,
       onRoom: () => this.#claimer.wake(),
+      onHeldBack: (queue, group) => this.#claimer.hold(queue, group),
     })
     this.#claimer = new Claimer({
       ...shared,
@@ -224,7 +225,7 @@ export class WorkerLife {
         if (queue === undefined) this.#heartbeat.wake()
         else this.#claimer.wakeFor(queue)
       },
-      onHold: (queue, group) => this.#runner.giveBackUnstarted(queue, group),
+      onHold: (queue, group) => this.#claimer.hold(queue, group),
       onCancel: (jobId) => this.#claimCheck.look(jobId),
     })
   }

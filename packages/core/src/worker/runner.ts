@@ -16,7 +16,7 @@ import { isTooFew, Shares } from './shares.ts'
 import { stuckIn } from './stuck-in.ts'
 
 /** What the runner needs from outside. */
-export interface RunnerDeps extends Omit<AttemptEndingsDeps, 'onHeldBack'>, Pick<AttemptDeps, 'hooks'> {
+export interface RunnerDeps extends AttemptEndingsDeps, Pick<AttemptDeps, 'hooks'> {
   readonly handlers: readonly Handler[]
   /** How many handlers run at once over all queues. */
   readonly concurrency: number
@@ -64,8 +64,7 @@ export class Runner {
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps
-    const onHeldBack = this.giveBackUnstarted.bind(this)
-    this.#endings = new AttemptEndings({ ...deps, onHeldBack })
+    this.#endings = new AttemptEndings(deps)
     const progress = new ProgressWriters(deps.database, deps.store)
     this.#attemptDeps = {
       hooks: deps.hooks,
@@ -133,12 +132,6 @@ export class Runner {
   giveBack(jobs: readonly ClaimedJob[], delayMs?: number): void {
     const common = { workerId: this.#deps.workerId(), transition: released(delayMs), durationMs: 0 }
     for (const job of jobs) this.#deps.settler.add({ job, ...common })
-  }
-
-  /** Gives back the unstarted jobs of a queue, or of one of its groups: whether they may start has changed since they were claimed. */
-  giveBackUnstarted(queue: string, group: string | null): void {
-    const isMeant = (job: ClaimedJob): boolean => group === null || job.group === group
-    this.giveBack(this.lanes.get(queue)?.remove(isMeant) ?? [])
   }
 
   /** Starts whatever may start; when the worker's own limit is reached, each lane gets its share. */
