@@ -1,6 +1,6 @@
 // Installs the tarballs of the public packages with npm into empty projects outside of the workspace, as users do, compiles
-// what stands in `consumers` against them, strictly and with the declarations of the packages, and runs it: as ES modules with the
-// newest Nest, and as CommonJS with the oldest one that is supported.
+// what stands in `consumers` against them, strictly and with the declarations of the packages, and runs it and the command line: as ES
+// modules with the newest Nest, and as CommonJS with the oldest one that is supported.
 import { startPostgres } from '@pgq/embedded-postgres'
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -55,6 +55,8 @@ async function runIt(kind, directory) {
     const env = { DATABASE_URL: postgres.url }
     const output = execute(kind, directory, process.execPath, ['dist/main.js'], env)
     if (!output.includes('works')) throw new Error(`${kind}: it ended without a word`)
+    // The command line, on the schema that was migrated meanwhile.
+    execute(kind, directory, join(directory, 'node_modules/.bin/pgq'), ['migrate', '--check'], env)
     console.log(`${kind}: ran`)
   } finally {
     await postgres.stop()

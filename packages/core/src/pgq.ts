@@ -1,16 +1,16 @@
-import { type CancelOptions, Controller } from './client/controller.ts'
+import type { CancelOptions, ControlOptions } from './client/controller.ts'
+import type { DiagnoseOptions, Diagnosis } from './client/diagnosis/doctor.ts'
 import type { EnqueueResult } from './client/enqueue-result.ts'
-import { type EnqueueOptions, Enqueuer } from './client/enqueuer.ts'
-import type { JobTarget, ListOptions } from './client/filter.ts'
-import { HookedEnqueuer } from './client/hooked-enqueuer.ts'
-import { Idempotency, type OnceAnswer, type OnceOptions } from './client/idempotency.ts'
+import type { EnqueueOptions } from './client/enqueuer.ts'
+import type { JobFilter, JobTarget, ListOptions } from './client/filter.ts'
+import type { OnceAnswer, OnceOptions } from './client/idempotency.ts'
 import type { Explanation } from './client/explanation.ts'
-import { type CountOptions, Inspector, type JobPage } from './client/inspector.ts'
-import { openDatabase } from './client/open-database.ts'
-import { type PgqOptions, type PgqSettings, pgqSettings } from './client/pgq-options.ts'
-import { Schedules } from './client/schedules.ts'
-import { type HoldOptions, QueueControl } from './client/queue-control.ts'
-import { Watcher, type WatchOptions } from './client/watcher.ts'
+import type { JobPage } from './client/inspector.ts'
+import { openParts, type Parts } from './client/parts.ts'
+import type { PgqOptions } from './client/pgq-options.ts'
+import type { Schedules } from './client/schedules.ts'
+import type { HoldOptions } from './client/queue-control.ts'
+import type { WatchOptions } from './client/watcher.ts'
 import { PgqError } from './errors.ts'
 import { Events } from './events.ts'
 import { HookList, type Hooks } from './hooks.ts'
@@ -20,11 +20,10 @@ import type { AnyQueue, InputOf } from './job/queue.ts'
 import { makeDays } from './maintenance/make-days.ts'
 import { createMaintenance } from './maintenance/create-maintenance.ts'
 import { Calls } from './runtime/calls.ts'
-import { type Tables, tablesIn } from './sql/statement.ts'
-import type { Database } from './store/database.ts'
 import { runGuarded } from './store/guarded-transaction.ts'
 import type { WorkerReport } from './store/fleet-reader.ts'
 import type { Backlog, JobCount, JobSizes } from './store/job-reader.ts'
+import type { QueueSurvey } from './store/queue-reader.ts'
 import { checkSchema, migrate, type MigrationReport, migrationSql } from './store/migrator.ts'
 import type { Transaction } from './store/queryable.ts'
 import type { Handler } from './worker/handler.ts'
@@ -47,37 +46,19 @@ export class Pgq {
   /** Schedules, which enqueue jobs by the clock: change them, look at them, run them now. */
   readonly schedules: Schedules
   readonly #hooks = new HookList(this.events)
-  readonly #settings: PgqSettings
-  readonly #tables: Tables
-  readonly #database: Database
-  readonly #enqueuer: HookedEnqueuer
-  readonly #inspector: Inspector
-  readonly #controller: Controller
-  readonly #queues: QueueControl
-  readonly #idempotency: Idempotency
-  readonly #watcher: Watcher
+  readonly #parts: Parts
   readonly #workers = new Set<Worker>()
   readonly #calls = new Calls(() => new PgqError('CLOSED', 'this pgq was closed'))
   #closing: Promise<void> | undefined
 
   constructor(options: PgqOptions) {
-    this.#settings = pgqSettings(options)
-    const { schema, maxPayloadBytes } = this.#settings
-    this.#tables = tablesIn(schema)
-    this.#database = openDatabase(this.#settings)
-    const shared = { database: this.#database, tables: this.#tables, events: this.events }
-    this.#enqueuer = new HookedEnqueuer(new Enqueuer({ ...shared, maxPayloadBytes }), this.#hooks)
-    this.#inspector = new Inspector(shared)
-    this.#controller = new Controller(shared)
-    this.#queues = new QueueControl(shared)
-    this.#idempotency = new Idempotency(shared)
-    this.#watcher = new Watcher(shared)
-    this.schedules = new Schedules({ ...shared, maxPayloadBytes, call: (work) => this.#calls.begin(work) })
+    this.#parts = openParts(options, { events: this.events, hooks: this.#hooks, calls: this.#calls })
+    this.schedules = this.#parts.schedules
   }
 
   /** The schema that holds the queue. */
   get schema(): string {
-    return this.#tables.name
+    return this.#parts.tables.name
   }
 
   /**
@@ -86,15 +67,16 @@ export class Pgq {
    */
   migrate(): Promise<MigrationReport> {
     return this.#calls.begin(async () => {
-      const report = await migrate(this.#database, this.#tables)
-      await makeDays({ database: this.#database, tables: this.#tables, events: this.events })
+      const { database, tables } = this.#parts
+      const report = await migrate(database, tables)
+      await makeDays({ database, tables, events: this.events })
       return report
     })
   }
 
   /** The SQL that `migrate` runs on an empty database, to read it, or to run it with another tool. */
   migrationSql(): string {
-    return migrationSql(this.#tables)
+    return migrationSql(this.#parts.tables)
   }
 
   /**
@@ -102,7 +84,7 @@ export class Pgq {
    * @throws PgqError SCHEMA_MISSING, SCHEMA_TOO_OLD, SCHEMA_TOO_NEW, SCHEMA_OCCUPIED, DATABASE_UNAVAILABLE
    */
   check(): Promise<void> {
-    return this.#calls.begin(() => checkSchema(this.#database, this.#tables))
+    return this.#calls.begin(() => checkSchema(this.#parts.database, this.#parts.tables))
   }
 
   /**
@@ -115,7 +97,7 @@ export class Pgq {
     payload: InputOf<Q>,
     options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult> {
-    return this.#calls.begin(() => this.#enqueuer.enqueue(queue, payload, options))
+    return this.#calls.begin(() => this.#parts.enqueuer.enqueue(queue, payload, options))
   }
 
   /**
@@ -127,7 +109,7 @@ export class Pgq {
     payloads: Iterable<InputOf<Q>>,
     options?: EnqueueOptions<InputOf<Q>>,
   ): Promise<EnqueueResult[]> {
-    return this.#calls.begin(() => this.#enqueuer.enqueueMany(queue, payloads, options))
+    return this.#calls.begin(() => this.#parts.enqueuer.enqueueMany(queue, payloads, options))
   }
 
   /**
@@ -135,7 +117,7 @@ export class Pgq {
    * and later ones are refused with TRANSACTION_CLOSED.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#calls.begin(() => runGuarded(this.#database, work))
+    return this.#calls.begin(() => runGuarded(this.#parts.database, work))
   }
 
   /**
@@ -144,7 +126,7 @@ export class Pgq {
    * @throws PgqError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, TRANSACTION_CLOSED, INVALID_OPTION, for an answer that JSON can't hold as well
    */
   once<T>(options: OnceOptions, work: () => Promise<T>): Promise<OnceAnswer<T>> {
-    return this.#calls.begin(() => this.#idempotency.once(options, work))
+    return this.#calls.begin(() => this.#parts.idempotency.once(options, work))
   }
 
   /**
@@ -152,17 +134,22 @@ export class Pgq {
    * @throws PgqError INVALID_ID
    */
   get(id: string): Promise<JobRecord | null> {
-    return this.#calls.begin(() => this.#inspector.get(id))
+    return this.#calls.begin(() => this.#parts.inspector.get(id))
   }
 
   /** A page of the jobs that match, newest first. */
   list(options: ListOptions = {}): Promise<JobPage> {
-    return this.#calls.begin(() => this.#inspector.list(options))
+    return this.#calls.begin(() => this.#parts.inspector.list(options))
   }
 
-  /** How many jobs there are, by queue and status. It reads all it counts: name the statuses to leave a long history out. */
-  counts(options: CountOptions = {}): Promise<JobCount[]> {
-    return this.#calls.begin(() => this.#inspector.counts(options))
+  /** How many of the jobs that match there are, by queue and status. It reads all it counts: name the statuses to leave a long history out. */
+  counts(filter: JobFilter = {}): Promise<JobCount[]> {
+    return this.#calls.begin(() => this.#parts.inspector.counts(filter))
+  }
+
+  /** Every queue that is known, and what it holds that has not been completed. Counts end at 10,000: it costs no more for a longer backlog. */
+  queues(): Promise<QueueSurvey[]> {
+    return this.#calls.begin(() => this.#parts.inspector.queues())
   }
 
   /**
@@ -170,17 +157,17 @@ export class Pgq {
    * that PostgreSQL keeps anyway, which lag by a second or so and are 0 for a while after a crash of the server. Exact figures are `counts`.
    */
   sizes(): Promise<JobSizes> {
-    return this.#calls.begin(() => this.#inspector.sizes())
+    return this.#calls.begin(() => this.#parts.inspector.sizes())
   }
 
   /** How far behind the queues are: the age of the oldest due job of each queue that has one. Cheap, whatever the backlog. */
   backlog(options: { readonly queues?: readonly (AnyQueue | string)[] } = {}): Promise<Backlog[]> {
-    return this.#calls.begin(() => this.#inspector.backlog(options))
+    return this.#calls.begin(() => this.#parts.inspector.backlog(options))
   }
 
   /** The workers that there are, on whatever machine, and how many jobs of which queues each has in hand. */
   workers(): Promise<WorkerReport[]> {
-    return this.#calls.begin(() => this.#inspector.workers())
+    return this.#calls.begin(() => this.#parts.inspector.workers())
   }
 
   /**
@@ -190,7 +177,7 @@ export class Pgq {
    * for (const { code, message } of (await pgq.explain(id))?.reasons ?? []) console.log(code, message)
    */
   explain(id: string): Promise<Explanation | null> {
-    return this.#calls.begin(() => this.#inspector.explain(id))
+    return this.#calls.begin(() => this.#parts.inspector.explain(id))
   }
 
   /**
@@ -202,7 +189,7 @@ export class Pgq {
    */
   watch(id: string, options: WatchOptions = {}): AsyncIterableIterator<JobRecord> {
     this.#calls.assertOpen()
-    return this.#watcher.watch(id, options)
+    return this.#parts.watcher.watch(id, options)
   }
 
   /**
@@ -211,17 +198,17 @@ export class Pgq {
    * @throws PgqError INVALID_ID, INVALID_OPTION
    */
   cancel(target: JobTarget, options: CancelOptions = {}): Promise<number> {
-    return this.#calls.begin(async () => this.#controller.cancel(target, options))
+    return this.#calls.begin(async () => this.#parts.controller.cancel(target, options))
   }
 
   /** Makes waiting jobs due now, and starts dead and cancelled ones again with all their attempts. Returns how many. */
-  retry(target: JobTarget): Promise<number> {
-    return this.#calls.begin(() => this.#controller.retry(target))
+  retry(target: JobTarget, options: ControlOptions = {}): Promise<number> {
+    return this.#calls.begin(() => this.#parts.controller.retry(target, options))
   }
 
   /** Moves dead jobs back to wait, with all their attempts again. `redrive({})` means every dead job. Returns how many. */
-  redrive(target: JobTarget): Promise<number> {
-    return this.#calls.begin(() => this.#controller.redrive(target))
+  redrive(target: JobTarget, options: ControlOptions = {}): Promise<number> {
+    return this.#calls.begin(() => this.#parts.controller.redrive(target, options))
   }
 
   /**
@@ -230,12 +217,12 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   pause(queue: AnyQueue | string, options: { readonly reason?: string } = {}): Promise<boolean> {
-    return this.#calls.begin(() => this.#queues.pause(queue, options))
+    return this.#calls.begin(() => this.#parts.queues.pause(queue, options))
   }
 
   /** Resumes a paused queue and wakes idle workers. Returns whether it was paused. */
   resume(queue: AnyQueue | string): Promise<boolean> {
-    return this.#calls.begin(() => this.#queues.resume(queue))
+    return this.#calls.begin(() => this.#parts.queues.resume(queue))
   }
 
   /**
@@ -244,7 +231,7 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   setLimits(queue: AnyQueue | string, limits: QueueLimits): Promise<void> {
-    return this.#calls.begin(() => this.#queues.setLimits(queue, limits))
+    return this.#calls.begin(() => this.#parts.queues.setLimits(queue, limits))
   }
 
   /**
@@ -252,12 +239,21 @@ export class Pgq {
    * @throws PgqError INVALID_QUEUE, INVALID_OPTION
    */
   holdBack(queue: AnyQueue | string, options: HoldOptions): Promise<void> {
-    return this.#calls.begin(() => this.#queues.holdBack(queue, options))
+    return this.#calls.begin(() => this.#parts.queues.holdBack(queue, options))
   }
 
   /** Deletes jobs that are not running. Returns how many. */
-  delete(target: JobTarget): Promise<number> {
-    return this.#calls.begin(() => this.#controller.delete(target))
+  delete(target: JobTarget, options: ControlOptions = {}): Promise<number> {
+    return this.#calls.begin(() => this.#parts.controller.delete(target, options))
+  }
+
+  /**
+   * Looks for what makes a queue slow or unsafe (the schema, vacuum, the xmin horizon and who holds it back, bloat, partitions, workers,
+   * a pooler, the clocks) and says what to do about it. It changes nothing, and opens two connections of its own besides.
+   * @throws PgqError INVALID_OPTION, DATABASE_…
+   */
+  diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
+    return this.#calls.begin(() => this.#parts.doctor.diagnose(options))
   }
 
   /**
@@ -265,8 +261,8 @@ export class Pgq {
    * @throws PgqError INVALID_OPTION, DUPLICATE_HANDLER
    */
   createWorker(handlers: readonly Handler[], options: WorkerOptions = {}): Worker {
-    const { connection, maxPayloadBytes, retention } = this.#settings
-    const shared = { tables: this.#tables, events: this.events, hooks: this.#hooks }
+    const { connection, maxPayloadBytes, retention } = this.#parts.settings
+    const shared = { tables: this.#parts.tables, events: this.events, hooks: this.#hooks }
     const deps: WorkerDeps = {
       ...shared,
       connection,
@@ -293,8 +289,8 @@ export class Pgq {
   async #close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop()))
     this.#calls.close()
-    await this.#watcher.close()
+    await this.#parts.watcher.close()
     await this.#calls.settled()
-    await this.#database.close()
+    await this.#parts.database.close()
   }
 }

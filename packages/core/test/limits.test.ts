@@ -149,6 +149,27 @@ describe('groups', () => {
     }
     expect(new Set(served.slice(0, 1_500)).size).toBe(1_500)
   })
+
+  test('that have jobs for later only, however many, take no turn and no share from those that are due', async () => {
+    const queue = defineQueue('reminders', byTenant)
+    await sql(
+      `INSERT INTO ${schema}.jobs_waiting (queue_name, group_key, scheduled_for)
+       SELECT 'reminders', 'later ' || n, now() + interval '1 day' FROM generate_series(1, 3000) AS n`,
+    )
+    await pgq.enqueueMany(queue, of('zzz', 3))
+    await pgq.enqueueMany(queue, of('busy', 600))
+    const { groups } = await claim('reminders', 20)
+    expect(new Set(groups)).toEqual(new Set(['busy', 'zzz']))
+    // Those whose turn has not come for long are served beside those whose turn it is.
+    const counts = new Map<string | null, number>()
+    for (let n = 0, last: string | undefined; n < 20; n++) {
+      const turn = await claim('reminders', 20, last)
+      last = turn.note?.cursor
+      expect(turn.claimed).toHaveLength(20)
+      for (const group of turn.groups) counts.set(group, (counts.get(group) ?? 0) + 1)
+    }
+    expect(counts.get('busy')).toBeGreaterThan(390)
+  })
 })
 
 describe('concurrency', () => {

@@ -1,6 +1,6 @@
-import { until } from '@pgq/test-support'
+import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
 import { expect, test } from 'vitest'
-import { defineQueue, handle, type Pgq, type Worker } from '../src/index.ts'
+import { defineQueue, handle, type Pgq, type Queue, type Worker } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 
 const { pgq, sql, schema, pool } = await freshQueue()
@@ -110,3 +110,59 @@ const running = async (queue: string): Promise<number> =>
   Number(
     (await sql(`SELECT count(*) FROM ${schema}.jobs_processing WHERE queue_name = $1`, [queue]))[0].count,
   )
+
+/** Ten handlers that were fast for a while and then hang, so that jobs were claimed which now wait for a slot. */
+async function withJobsInHand(queue: Queue<{ n: number; tenant: string }>) {
+  const over = latch()
+  let begun = 0
+  const FAST = 2_000
+  const worker = pgq.createWorker(
+    [
+      handle(
+        queue,
+        async ({ payload }) => {
+          begun++
+          if (payload.n >= FAST) await over.opened
+        },
+        { concurrency: 10 },
+      ),
+    ],
+    { lease: '10m', pollInterval: '1m' },
+  )
+  cleanUpAfterwards(() => worker.stop())
+  await pgq.enqueueMany(
+    queue,
+    Array.from({ length: 3 * FAST }, (_, n) => ({ n, tenant: n % 2 === 0 ? 'even' : 'odd' })),
+  )
+  await worker.start()
+  const held = async (where = 'true'): Promise<number> =>
+    (
+      await sql(
+        `SELECT count(*)::int AS held FROM ${schema}.jobs_processing AS job WHERE queue_name = $1 AND ${where}`,
+        [queue.name],
+      )
+    )[0].held
+  await until('ten hang', () => begun >= FAST + 10)
+  await until('others wait behind them', async () => (await held()) > 10)
+  return { over, held, begun: () => begun }
+}
+
+test('a pause gives back what workers have in hand and have not begun', async () => {
+  const queue = defineQueue<{ n: number; tenant: string }>('slowed')
+  const { over, held, begun } = await withJobsInHand(queue)
+  await pgq.pause(queue)
+  await until('only what runs is in hand', async () => (await held()) === 10)
+  const before = begun()
+  over.open()
+  await until('what ran is done', async () => (await held()) === 0)
+  expect(begun()).toBe(before)
+})
+
+test('a group that is held back gives back what workers have of it in hand, and only that', async () => {
+  const queue = defineQueue<{ n: number; tenant: string }>('slowed.groups', { group: ({ tenant }) => tenant })
+  const { over, held } = await withJobsInHand(queue)
+  await pgq.holdBack(queue, { group: 'odd', for: '1h' })
+  await until('no more of it is in hand than runs', async () => (await held(`group_key = 'odd'`)) <= 10)
+  expect(await held(`group_key = 'even'`)).toBeGreaterThan(10)
+  over.open()
+})

@@ -203,6 +203,10 @@ test('events are typed by their name', () => {
 test('looking and acting is typed', () => {
   expectTypeOf(pgq.get('id')).toEqualTypeOf<Promise<JobRecord | null>>()
   void pgq.list({ queue: plain, status: ['dead', 'failed'], payload: { host: 'a' } })
+  void pgq.counts({ queue: plain, error: 'timeout', createdAfter: new Date() })
+  void pgq.redrive({}, { onProgress: (changed) => changed.toFixed() })
+  // @ts-expect-error -- a reason is for cancel
+  void pgq.retry({ queue: plain }, { reason: 'no' })
   void pgq.cancel(['id'])
   // @ts-expect-error -- no such status
   void pgq.list({ status: 'done' })

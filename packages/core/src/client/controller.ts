@@ -1,7 +1,7 @@
 import { isPgqError, PgqError, show } from '../errors.ts'
 import type { JobStatus } from '../job/status.ts'
 import { cancelJobs, deleteJobs, hastenJobs, lockJobs, redriveJobs } from '../sql/control-jobs.ts'
-import { knownOptions, textOption } from '../runtime/options.ts'
+import { functionOption, knownOptions, textOption } from '../runtime/options.ts'
 import type { Statement, Tables } from '../sql/statement.ts'
 import type { Database, TransactionSession } from '../store/database.ts'
 import { JobReader } from '../store/job-reader.ts'
@@ -18,8 +18,14 @@ interface Action {
   readonly statements: readonly ControlStatement[]
 }
 
-/** How a job is cancelled. */
-export interface CancelOptions {
+/** How jobs are changed. */
+export interface ControlOptions {
+  /** Called after each batch of up to 1,000 jobs, which is committed then, with how many jobs have been changed so far. */
+  readonly onProgress?: (changed: number) => void
+}
+
+/** How jobs are cancelled. */
+export interface CancelOptions extends ControlOptions {
   /** Why: it becomes the `error` of the job, and stands in the message of `ctx.signal.reason`. 1 to 1,000 characters. @default none */
   readonly reason?: string
 }
@@ -61,33 +67,38 @@ export class Controller {
   }
 
   cancel(target: JobTarget, options: CancelOptions): Promise<number> {
-    knownOptions('cancel', options, ['reason'])
+    knownOptions('cancel', options, ['reason', 'onProgress'])
     const { reason } = options
     const statement = cancelJobs(
       this.#tables,
       reason === undefined ? undefined : textOption('reason', reason, MAX_REASON),
     )
     const cancel = action('cancel', ['pending', 'processing', 'failed'], statement)
-    return this.#change(cancel, notEverything('cancel', target))
+    return this.#change(cancel, notEverything('cancel', target), options)
   }
 
-  retry(target: JobTarget): Promise<number> {
-    return this.#change(this.#actions.retry, notEverything('retry', target))
+  async retry(target: JobTarget, options: ControlOptions): Promise<number> {
+    knownOptions('retry', options, ['onProgress'])
+    return this.#change(this.#actions.retry, notEverything('retry', target), options)
   }
 
-  redrive(target: JobTarget): Promise<number> {
-    return this.#change(this.#actions.redrive, () => target)
+  async redrive(target: JobTarget, options: ControlOptions): Promise<number> {
+    knownOptions('redrive', options, ['onProgress'])
+    return this.#change(this.#actions.redrive, () => target, options)
   }
 
-  delete(target: JobTarget): Promise<number> {
-    return this.#change(this.#actions.delete, notEverything('delete', target))
+  async delete(target: JobTarget, options: ControlOptions): Promise<number> {
+    knownOptions('delete', options, ['onProgress'])
+    return this.#change(this.#actions.delete, notEverything('delete', target), options)
   }
 
-  async #change(what: Action, checked: () => JobTarget): Promise<number> {
+  async #change(what: Action, checked: () => JobTarget, { onProgress }: ControlOptions): Promise<number> {
+    if (onProgress !== undefined) functionOption('onProgress', onProgress)
     const target = checked()
     let changed = 0
     for await (const { ids, statuses } of this.#targets(what, target)) {
       changed += await this.#apply(what, ids, statuses)
+      onProgress?.(changed)
     }
     return changed
   }

@@ -14,15 +14,14 @@ import {
 import { encodePayload } from '../job/payload.ts'
 import { type AnyQueue, assertQueue } from '../job/queue.ts'
 import { validate } from '../job/schema.ts'
-import { Batcher } from '../runtime/batcher.ts'
-import { currentTransaction, enqueueAlike, enqueueJobs } from '../sql/enqueue-jobs.ts'
+import { currentTransaction, enqueueAlike, enqueueImpatiently, enqueueJobs } from '../sql/enqueue-jobs.ts'
 import type { Tables } from '../sql/statement.ts'
-import { isRetryable } from '../store/database-error.ts'
 import type { Database, Session } from '../store/database.ts'
 import type { Queryable } from '../store/queryable.ts'
-import { CHUNK_CHARACTERS, CHUNK_JOBS, inChunks } from './chunks.ts'
+import { inChunks } from './chunks.ts'
 import { type Deduplicated, type EnqueueResult, resultOf, written } from './enqueue-result.ts'
 import { type GuestSession, guestSession } from './guest-session.ts'
+import { SharedEnqueues } from './shared-enqueues.ts'
 
 /** Options of an enqueue: those of the job, and the transaction to write it in. */
 export interface EnqueueOptions<Input = unknown> extends JobOptions<Input> {
@@ -37,13 +36,8 @@ export type AnyEnqueueOptions = EnqueueOptions<any>
 /** The fields of one of many jobs, by its payload as it was given and as it is stored. */
 type FieldsOf = (payload: unknown, stored: unknown) => string
 
-/** A call outside a transaction that waits for its statement. */
-interface WaitingJob {
-  readonly queue: string
-  readonly job: NewJob
-  readonly resolve: (result: EnqueueResult) => void
-  readonly reject: (error: unknown) => void
-}
+/** How often a transaction is begun again that has met another one. */
+const CONFLICT_TRIES = 5
 
 /** The one way in: validates, encodes, and writes jobs. */
 export class Enqueuer {
@@ -53,7 +47,8 @@ export class Enqueuer {
   readonly #schema: string
   readonly #enqueue
   readonly #enqueueAlike
-  readonly #batcher: Batcher<WaitingJob>
+  readonly #enqueueImpatiently
+  readonly #shared: SharedEnqueues
 
   constructor(deps: { database: Database; tables: Tables; events: Events; maxPayloadBytes: number }) {
     this.#database = deps.database
@@ -62,11 +57,10 @@ export class Enqueuer {
     this.#schema = deps.tables.name
     this.#enqueue = enqueueJobs(deps.tables)
     this.#enqueueAlike = enqueueAlike(deps.tables)
-    this.#batcher = new Batcher({
-      flush: (waiting) => this.#writeShared(waiting),
-      maxItems: CHUNK_JOBS,
-      maxWeight: CHUNK_CHARACTERS,
-      weigh: ({ job }) => job.payloadText.length + job.fields.length,
+    this.#enqueueImpatiently = enqueueImpatiently(deps.tables)
+    this.#shared = new SharedEnqueues({
+      send: (jobs, patienceMs) => this.#send(this.#database, jobs, null, patienceMs),
+      onWritten: (queue, result) => this.#tell(queue, [result], false),
     })
   }
 
@@ -96,7 +90,7 @@ export class Enqueuer {
       const [id] = await Promise.all([pinned, checked])
       transactionId = id
     }
-    if (!guest) return this.#share(queue.name, job)
+    if (!guest) return this.#shared.add(queue.name, job, isKeyed(job))
     const [result] = await this.#write(guest, queue.name, [job], transactionId, !guest.autocommit)
     return result as EnqueueResult
   }
@@ -138,7 +132,7 @@ export class Enqueuer {
     }
     await Promise.all(pending)
     if (chunks.length === 1) return this.#write(this.#database, queue.name, jobs, null, false)
-    return this.#database.transaction((session) => this.#writeAll(session, queue.name, chunks, null, false))
+    return this.#writeChunks(queue.name, chunks)
   }
 
   #guest({ tx }: AnyEnqueueOptions): GuestSession | undefined {
@@ -190,26 +184,16 @@ export class Enqueuer {
     return row?.xid ?? null
   }
 
-  #share(queue: string, job: NewJob): Promise<EnqueueResult> {
-    return new Promise((resolve, reject) => this.#batcher.add({ queue, job, resolve, reject }))
-  }
-
-  async #writeShared(waiting: readonly WaitingJob[]): Promise<void> {
-    try {
-      const jobs = waiting.map(({ job }) => job)
-      const standing = await this.#send(this.#database, jobs, null)
-      for (const { queue, job, resolve } of waiting) {
-        const result = resultOf(job, standing)
-        this.#tell(queue, [result], false)
-        resolve(result)
+  /** All of them in a transaction of its own, again if that met another one: two that take the same keys may have each other's. */
+  async #writeChunks(queue: string, chunks: readonly NewJob[][]): Promise<EnqueueResult[]> {
+    for (let tries = 1; ; tries++)
+      try {
+        return await this.#database.transaction((session) =>
+          this.#writeAll(session, queue, chunks, null, false),
+        )
+      } catch (error) {
+        if (tries === CONFLICT_TRIES || !isPgqError(error, 'DATABASE_CONFLICT')) throw error
       }
-    } catch (error) {
-      // One job that the database refuses must not take the others with it. A lost connection is no such case: what
-      // was sent may have been committed, and each caller must hear that nobody knows.
-      const refused = !isRetryable(error) && isPgqError(error, 'DATABASE_REJECTED') && waiting.length > 1
-      if (refused) for (const one of waiting) await this.#writeShared([one])
-      else for (const { reject } of waiting) reject(error)
-    }
   }
 
   async #writeAll(
@@ -243,6 +227,7 @@ export class Enqueuer {
     session: Session,
     jobs: readonly NewJob[],
     transactionId: string | null,
+    patienceMs?: number,
   ): Promise<ReadonlyMap<string, Deduplicated>> {
     const shared = sharedFields(jobs)
     if (shared !== undefined) {
@@ -251,10 +236,11 @@ export class Enqueuer {
       await session.run(this.#enqueueAlike, { shared: `{${shared}}`, ids, payloads, transactionId })
       return NONE
     }
-    const rows = await session.run(this.#enqueue, {
-      jobs: `[${jobs.map(jobText).join(',')}]`,
-      transactionId,
-    })
+    const text = `[${jobs.map(jobText).join(',')}]`
+    const rows =
+      patienceMs === undefined
+        ? await session.run(this.#enqueue, { jobs: text, transactionId })
+        : await session.run(this.#enqueueImpatiently, { jobs: text, patienceMs })
     return new Map(rows.map((row) => [row.id, row]))
   }
 
@@ -274,10 +260,13 @@ export class Enqueuer {
 
 const NONE: ReadonlyMap<string, Deduplicated> = new Map()
 
-/** The fields of the jobs, if they all have the same and no key, which is rather looked for too broadly than missed. */
+/** Whether a job has a key, which is rather looked for too broadly than missed. */
+const isKeyed = ({ fields }: NewJob): boolean => fields.includes('"unique_')
+
+/** The fields of the jobs, if they all have the same and no key. */
 function sharedFields(jobs: readonly NewJob[]): string | undefined {
   const shared = jobs[0]?.fields
-  if (shared === undefined || shared.includes('"unique_')) return undefined
+  if (shared === undefined || jobs.some(isKeyed)) return undefined
   return jobs.every(({ fields }) => fields === shared) ? shared : undefined
 }
 

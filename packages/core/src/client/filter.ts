@@ -39,7 +39,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
  * The parameters of a page.
  * @throws PgqError INVALID_OPTION, INVALID_QUEUE
  */
-export function pageParams(options: ListOptions): FindParams {
+export function pageParams(options: ListOptions): FindParams & { readonly limit: number } {
   knownOptions('list', options, [...FILTER_OPTIONS, 'limit', 'cursor'])
   return {
     ...conditions(options),
@@ -49,10 +49,10 @@ export function pageParams(options: ListOptions): FindParams {
 }
 
 /**
- * The parameters that find the jobs of a filter, a batch at a time.
+ * The parameters that find the jobs of a filter: a batch at a time, or all of them.
  * @throws PgqError INVALID_OPTION, INVALID_QUEUE
  */
-export function filterParams(what: string, filter: JobFilter, limit: number): FindParams {
+export function filterParams(what: string, filter: JobFilter, limit: number | null = null): FindParams {
   knownOptions(what, filter, FILTER_OPTIONS)
   return { ...conditions(filter), after: null, limit }
 }
@@ -70,7 +70,7 @@ export function jobId(option: string, value: unknown): string {
  * Checks statuses and makes a list of them.
  * @throws PgqError INVALID_OPTION
  */
-export function statusList(status: JobStatus | readonly JobStatus[]): JobStatus[] {
+function statusList(status: JobStatus | readonly JobStatus[]): JobStatus[] {
   const statuses: readonly JobStatus[] = typeof status === 'string' ? [status] : status
   const wrong = Array.isArray(statuses) ? statuses.find((one) => !JOB_STATUSES.includes(one)) : status
   if (wrong === undefined) return [...statuses]

@@ -1,13 +1,13 @@
 import { knownOptions } from '../runtime/options.ts'
 import type { JobRecord } from '../job/job.ts'
 import type { AnyQueue } from '../job/queue.ts'
-import type { JobStatus } from '../job/status.ts'
 import type { Database } from '../store/database.ts'
 import { type Backlog, type JobCount, JobReader, type JobSizes } from '../store/job-reader.ts'
 import { FleetReader, type WorkerReport } from '../store/fleet-reader.ts'
+import { QueueReader, type QueueSurvey } from '../store/queue-reader.ts'
 import type { Tables } from '../sql/statement.ts'
 import { type Explanation, explanation } from './explanation.ts'
-import { jobId, type ListOptions, nameOf, pageParams, statusList } from './filter.ts'
+import { filterParams, type JobFilter, jobId, type ListOptions, nameOf, pageParams } from './filter.ts'
 
 /** A page of jobs, newest first. */
 export interface JobPage {
@@ -16,21 +16,17 @@ export interface JobPage {
   readonly cursor: string | undefined
 }
 
-/** Which jobs to count: all of them without either. */
-export interface CountOptions {
-  readonly queue?: AnyQueue | string
-  readonly status?: JobStatus | readonly JobStatus[]
-}
-
 /** Looks at jobs and changes nothing. */
 export class Inspector {
   readonly #database: Database
   readonly #reader: JobReader
+  readonly #queues: QueueReader
   readonly #fleet: FleetReader
 
   constructor(deps: { database: Database; tables: Tables }) {
     this.#database = deps.database
     this.#reader = new JobReader(deps.tables)
+    this.#queues = new QueueReader(deps.tables)
     this.#fleet = new FleetReader(deps.tables)
   }
 
@@ -39,20 +35,18 @@ export class Inspector {
   }
 
   async list(options: ListOptions): Promise<JobPage> {
-    const params = pageParams(options)
-    const found = await this.#reader.list(this.#database, { ...params, limit: params.limit + 1 })
-    const jobs = found.slice(0, params.limit)
+    const { limit, ...params } = pageParams(options)
+    const found = await this.#reader.list(this.#database, { ...params, limit: limit + 1 })
+    const jobs = found.slice(0, limit)
     return { jobs, cursor: found.length > jobs.length ? jobs.at(-1)?.id : undefined }
   }
 
-  async counts(options: CountOptions): Promise<JobCount[]> {
-    knownOptions('counts', options, ['queue', 'status'])
-    const queue = options.queue === undefined ? null : nameOf(options.queue)
-    return this.#reader.count(
-      this.#database,
-      queue,
-      options.status === undefined ? null : statusList(options.status),
-    )
+  async counts(filter: JobFilter): Promise<JobCount[]> {
+    return this.#reader.count(this.#database, filterParams('counts', filter))
+  }
+
+  async queues(): Promise<QueueSurvey[]> {
+    return this.#queues.survey(this.#database)
   }
 
   async sizes(): Promise<JobSizes> {

@@ -80,6 +80,8 @@ CREATE TABLE ${t.completedDefault} PARTITION OF ${t.completed} DEFAULT;
 CREATE TABLE ${t.dead} PARTITION OF ${t.jobs} FOR VALUES IN ('dead', 'cancelled');
 CREATE INDEX jobs_dead_id ON ${t.dead} (id);
 CREATE INDEX jobs_dead_completed_at ON ${t.dead} (completed_at);
+-- The dead and cancelled jobs of one queue, newest last.
+CREATE INDEX jobs_dead_queue ON ${t.dead} (queue_name, status, id);
 
 -- Which job holds a key. A row may outlive its job: whoever wants the key then takes it over.
 CREATE TABLE ${t.uniqueKeys} (

@@ -1,6 +1,6 @@
 import { claimLimitedBody } from '../sql/claim-limited.ts'
 import { rescaleRates } from '../sql/rates.ts'
-import type { Tables } from '../sql/statement.ts'
+import { quoteLiteral, type Tables } from '../sql/statement.ts'
 import { HOT_ATTRIBUTES } from './0005-hot-statements.ts'
 import { type Migration, functionBody } from './migration.ts'
 
@@ -80,6 +80,10 @@ BEGIN
      AND (TG_OP = 'INSERT' OR num_nonnulls(OLD.concurrency_limit, OLD.group_concurrency_limit) = 0) THEN
     PERFORM ${t.schema}.count_running(NEW.name);
   END IF;
+  -- First those who have jobs of it in hand give them back, then they look again. After a resume there are none.
+  IF TG_OP = 'INSERT' OR OLD.paused_at IS NULL OR NEW.paused_at IS NOT NULL THEN
+    PERFORM pg_notify(${quoteLiteral(t.channel)}, 'hold:' || jsonb_build_array(NEW.name, NULL)::text);
+  END IF;
   PERFORM ${t.schema}.wake(ARRAY[NEW.name]);
   RETURN NULL;
 END`)};
@@ -128,6 +132,7 @@ BEGIN
     VALUES ($1, coalesce($3, ''), clock_timestamp() + $2)
     ON CONFLICT (queue_name, group_key) DO UPDATE
     SET blocked_until = greatest(rate.blocked_until, excluded.blocked_until);
+    PERFORM pg_notify(${quoteLiteral(t.channel)}, 'hold:' || jsonb_build_array($1, $3)::text);
     RETURN;
   END IF;
   UPDATE ${t.rates} AS rate SET blocked_until = NULL

@@ -23,6 +23,24 @@ export const enqueueJobs = (
   values: ({ jobs, transactionId }) => [jobs, transactionId],
 })
 
+/**
+ * The same for statements that others share, on our own connections and outside of transactions: it gives up (55P03) when it has waited for so long
+ * for a key that an open transaction has taken. The setting ends with the statement; that the function takes its result orders the two.
+ */
+export const enqueueImpatiently = (
+  t: Tables,
+): Statement<
+  { readonly jobs: string; readonly patienceMs: number },
+  { readonly id: string; readonly standing: string; readonly outcome: string }
+> => ({
+  name: 'enqueue jobs impatiently',
+  text: `
+SELECT written.id, written.standing_id AS standing, written.outcome
+FROM (SELECT set_config('lock_timeout', $2::text, true) AS timeout OFFSET 0) AS patience
+CROSS JOIN LATERAL ${t.schema}.enqueue_many($1::text::jsonb, nullif(patience.timeout, patience.timeout)) AS written`,
+  values: ({ jobs, patienceMs }) => [jobs, String(patienceMs)],
+})
+
 export interface EnqueueAlikeParams {
   /** What the jobs share, as the text of a JSON object. */
   readonly shared: string

@@ -65,7 +65,8 @@ export interface FindParams {
   readonly createdBefore: string | null
   /** Only ids that come after this one in the order of the list. */
   readonly after: string | null
-  readonly limit: number
+  /** Null: all of them. */
+  readonly limit: number | null
 }
 
 /**
@@ -81,7 +82,7 @@ const MATCHES = `($1::uuid[] IS NULL OR job.id = ANY ($1))
   AND ($7::timestamptz IS NULL OR job.created_at >= $7)
   AND ($8::timestamptz IS NULL OR job.created_at < $8)`
 
-const filterValues = (p: FindParams): Parameter[] => [
+const conditionValues = (p: FindParams): Parameter[] => [
   p.ids,
   p.queue,
   p.statuses,
@@ -90,9 +91,9 @@ const filterValues = (p: FindParams): Parameter[] => [
   p.error,
   p.createdAfter,
   p.createdBefore,
-  p.after,
-  p.limit,
 ]
+
+const filterValues = (p: FindParams): Parameter[] => [...conditionValues(p), p.after, p.limit]
 
 /** A page of jobs, newest id first. Ids are ordered by time, and every partition has them indexed: no sort. */
 export const listJobs = (t: Tables): Statement<FindParams, JobRow> => ({
@@ -120,22 +121,21 @@ LIMIT $10`,
   values: filterValues,
 })
 
-/** How many jobs there are, by queue and status. It reads what it counts: name the statuses to leave the history out. */
+/** How many of the jobs that match there are, by queue and status. It reads what it counts: name the statuses to leave the history out. */
 export const countJobs = (
   t: Tables,
 ): Statement<
-  { readonly queue: string | null; readonly statuses: readonly string[] | null },
+  FindParams,
   { readonly queue_name: string; readonly status: string; readonly jobs: string }
 > => ({
   name: 'count jobs',
   text: `
 SELECT job.queue_name, job.status, count(*) AS jobs
 FROM ${t.jobs} AS job
-WHERE ($1::text IS NULL OR job.queue_name = $1)
-  AND ($2::text[] IS NULL OR job.status = ANY ($2))
+WHERE ${MATCHES}
 GROUP BY job.queue_name, job.status
 ORDER BY job.queue_name, job.status`,
-  values: ({ queue, statuses }) => [queue, statuses],
+  values: conditionValues,
 })
 
 /**

@@ -95,12 +95,8 @@ export class JobReader {
     return (await session.run(this.#statements.ids, params)).map((row) => row.id)
   }
 
-  async count(
-    session: Session,
-    queue: string | null,
-    statuses: readonly JobStatus[] | null,
-  ): Promise<JobCount[]> {
-    const rows = await session.run(this.#statements.count, { queue, statuses })
+  async count(session: Session, params: FindParams): Promise<JobCount[]> {
+    const rows = await session.run(this.#statements.count, params)
     return rows.map((row) => ({
       queue: row.queue_name,
       status: row.status as JobStatus,

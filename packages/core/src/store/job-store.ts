@@ -46,6 +46,8 @@ export interface ClaimNote {
   readonly paused: boolean
   /** Whether a limit may have kept jobs back. */
   readonly limited: boolean
+  /** Whether the queue has limits, reached or not. */
+  readonly counted: boolean
   /** When to look again, in ms; null when news of a job or a free slot will say so. */
   readonly againMs: number | null
   /** Where the turns of the groups go on. */
@@ -171,6 +173,7 @@ const NO_METADATA: Metadata = Object.freeze({})
 const claimNote = (note: Record<string, unknown>): ClaimNote => ({
   paused: note['paused'] === true,
   limited: note['limited'] === true,
+  counted: note['counted'] === true,
   againMs: typeof note['again_ms'] === 'number' ? note['again_ms'] : null,
   cursor: typeof note['cursor'] === 'string' ? note['cursor'] : undefined,
 })

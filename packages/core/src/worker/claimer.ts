@@ -5,8 +5,9 @@ import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Database } from '../store/database.ts'
 import type { ClaimNote, JobStore } from '../store/job-store.ts'
+import { demandOf, type Wanted } from './demand.ts'
 import { Floors } from './floors.ts'
-import type { Lane } from './lane.ts'
+import { Holds } from './holds.ts'
 import type { Runner } from './runner.ts'
 import type { Settler } from './settler.ts'
 
@@ -38,6 +39,8 @@ const ALARM_LIMIT = 1_000
 /** After a claim that failed, how long and how often to look for jobs that it may have claimed, in ms. */
 const DOUBT_MS = 60_000
 const STRAYS_EVERY_MS = 3_000
+/** When to look again at what was given back since it may have been claimed too early, in ms: when that is written. */
+const HELD_AGAIN_MS = 50
 /** Claim nothing while this many ended attempts wait to be settled. */
 const UNSETTLED_LIMIT = 4_000
 
@@ -51,8 +54,7 @@ export class Claimer implements Service {
   #isLimited = false
   /** Which group was served last of each queue that has some: its turns go on from there. */
   readonly #lastGroups = new Map<string, string>()
-  /** When to look again at what limits keep back, in ms from now; Infinity when there is nothing of the kind. */
-  #againMs = Infinity
+  readonly #holds = new Holds()
   #alarms = 0
   #turn = 0
   #doubtUntilMs = 0
@@ -98,9 +100,25 @@ export class Claimer implements Service {
     })
   }
 
+  /** Looks for jobs of a queue that has news of some. */
+  wakeFor(queue: string): void {
+    const lane = this.#deps.runner.lanes.get(queue)
+    if (!lane) return
+    lane.isExhausted = false
+    this.#loop.wake()
+  }
+
+  /** Gives back the unstarted jobs of a queue, or of one of its groups: whether they may start has changed since they were claimed. */
+  hold(queue: string, group: string | null): void {
+    this.#holds.add(queue, group)
+    this.#giveBackHeld(this.#deps.runner.lanes.get(queue)?.remove(this.#holds.covers) ?? [])
+  }
+
   /** Looks again if it was what this worker has in hand that kept it from claiming, or may have been: a slot of a limit. */
   wakeIfFull(): void {
-    if (this.#isFull || this.#isLimited) this.#loop.wake()
+    if (!this.#isFull && !this.#isLimited) return
+    for (const lane of this.#deps.runner.lanes.values()) if (lane.isLimited) lane.againAtMs = 0
+    this.#loop.wake()
   }
 
   /** For how long every claim has left jobs behind, in ms. */
@@ -118,7 +136,24 @@ export class Claimer implements Service {
     const found = await this.#claim(wanted)
     const isMore = wanted.some(({ queue }) => runner.lanes.get(queue)?.isExhausted === false)
     if (found > 0) this.#idlePollMs = FIRST_POLL_MS
-    return isMore ? this.#goOn() : Math.min(this.#rest(), this.#againMs)
+    return isMore || this.#isLeftOut(wanted) ? this.#goOn() : Math.min(this.#rest(), this.#againMs())
+  }
+
+  /** Whether there are slots left for a queue that probably has jobs and was not asked, since others were asked for as many. */
+  #isLeftOut(wanted: readonly Wanted[]): boolean {
+    const { runner } = this.#deps
+    if (runner.freeSlots === Infinity || runner.freeSlots === 0) return false
+    const now = monotonicMs()
+    const asked = new Set(wanted.map(({ queue }) => queue))
+    return [...runner.lanes].some(
+      ([queue, lane]) => lane.hasFreeSlot && lane.isHopeful(now) && !asked.has(queue),
+    )
+  }
+
+  /** When to look again at what limits keep back, in ms from now; Infinity when there is nothing of the kind. */
+  #againMs(): number {
+    const atMs = Math.min(...[...this.#deps.runner.lanes.values()].map((lane) => lane.againAtMs))
+    return Math.max(0, atMs - monotonicMs())
   }
 
   #goOn(): number {
@@ -142,30 +177,26 @@ export class Claimer implements Service {
   }
 
   /** What to claim of each queue, within what this worker may have in hand. */
-  #wanted(): { queue: string; limit: number; lastGroup: string | undefined }[] {
+  #wanted(): Wanted[] {
     const { runner, settler, mayClaim } = this.#deps
     if (!mayClaim() || runner.isolating) return []
-    let room = settler.unsettled < UNSETTLED_LIMIT ? HELD_LIMIT - runner.held - settler.unsettled : 0
-    const wanted: { queue: string; limit: number; lastGroup: string | undefined }[] = []
-    const lanes = [...runner.lanes].filter(([, lane]) => lane.isLow)
-    // Each gets its share of the room, and what others leave of theirs; who is first changes, for there may be more lanes than room.
-    for (let i = 0; i < lanes.length && room > 0; i++) {
-      const [queue, lane] = lanes[(this.#turn + i) % lanes.length] as [string, Lane]
-      const share = Math.ceil(room / (lanes.length - i))
-      const limit = Math.min(share, lane.wanted())
-      if (limit > 0) wanted.push({ queue, limit, lastGroup: this.#lastGroups.get(queue) })
-      room -= limit
-    }
-    this.#turn++
-    this.#isFull = room <= 0
+    const room = settler.unsettled < UNSETTLED_LIMIT ? HELD_LIMIT - runner.held - settler.unsettled : 0
+    const lanes = runner.lanesInTurn()
+    // Who is first changes where nothing else says who: there may be more lanes than room.
+    const first = runner.freeSlots === Infinity ? this.#turn++ % lanes.length : 0
+    const turns = [...lanes.slice(first), ...lanes.slice(0, first)]
+    const wanted = demandOf(turns, { jobs: room, slots: runner.freeSlots, nowMs: monotonicMs() })
+    this.#isFull = room <= wanted.reduce((sum, { limit }) => sum + limit, 0)
     return wanted
   }
 
-  async #claim(wanted: { queue: string; limit: number }[]): Promise<number> {
+  async #claim(wanted: readonly Wanted[]): Promise<number> {
     const { database, store, runner, workerId } = this.#deps
     const id = workerId()
     const startedMs = monotonicMs()
-    const plan = this.#floors.apply(wanted, startedMs)
+    const turns = wanted.map((want) => ({ ...want, lastGroup: this.#lastGroups.get(want.queue) }))
+    const plan = this.#floors.apply(turns, startedMs)
+    this.#holds.clear()
     const notes = new Map<string, ClaimNote>()
     const jobs = await this.#inDoubt(
       store.claim(database, { workerId: id, wanted: plan.wanted }, (queue, note) => notes.set(queue, note)),
@@ -175,11 +206,11 @@ export class Claimer implements Service {
     this.#markExhausted(wanted, jobs)
     this.#heed(wanted, notes)
     // Claimed under an id that was declared lost in between: those claims are void, and others rescue the jobs.
-    if (id === workerId()) runner.add(jobs)
+    if (id === workerId()) runner.add(this.#withoutHeld(jobs))
     return jobs.length
   }
 
-  #markExhausted(wanted: readonly { queue: string; limit: number }[], jobs: readonly ClaimedJob[]): void {
+  #markExhausted(wanted: readonly Wanted[], jobs: readonly ClaimedJob[]): void {
     const counts = new Map<string, number>()
     for (const { queue } of jobs) counts.set(queue, (counts.get(queue) ?? 0) + 1)
     for (const { queue, limit } of wanted) {
@@ -189,20 +220,39 @@ export class Claimer implements Service {
   }
 
   /** Does what the claim says of queues that are paused or limited, or whose groups take turns. */
-  #heed(wanted: readonly { queue: string }[], notes: ReadonlyMap<string, ClaimNote>): void {
+  #heed(wanted: readonly Wanted[], notes: ReadonlyMap<string, ClaimNote>): void {
     const { runner } = this.#deps
-    this.#againMs = Infinity
     for (const { queue } of wanted) {
       const note = notes.get(queue)
       const lane = runner.lanes.get(queue)
-      if (lane) lane.isLimited = note?.limited === true
-      if (!note) continue
-      if (note.cursor !== undefined) this.#lastGroups.set(queue, note.cursor)
-      if (note.paused && lane) runner.giveBack(lane.drain())
-      if (note.againMs === 0 && lane) lane.isExhausted = false
-      else if (note.againMs !== null) this.#againMs = Math.min(this.#againMs, note.againMs)
+      if (!lane) continue
+      lane.isLimited = note?.limited === true
+      lane.isCounted = note?.counted === true
+      lane.againAtMs = note?.againMs ? monotonicMs() + note.againMs : Infinity
+      if (note?.cursor !== undefined) this.#lastGroups.set(queue, note.cursor)
+      if (note?.paused) runner.giveBack(lane.drain())
+      if (note?.againMs === 0) lane.isExhausted = false
     }
     this.#isLimited = [...runner.lanes.values()].some((lane) => lane.isLimited)
+  }
+
+  #withoutHeld(jobs: readonly ClaimedJob[]): readonly ClaimedJob[] {
+    const held = jobs.filter(this.#holds.covers)
+    if (held.length === 0) return jobs
+    this.#giveBackHeld(held)
+    return jobs.filter((job) => !this.#holds.covers(job))
+  }
+
+  /** Nobody notifies of what is given back, and some of it may start all the same. */
+  #giveBackHeld(jobs: readonly ClaimedJob[]): void {
+    const { runner } = this.#deps
+    runner.giveBack(jobs)
+    const againAtMs = monotonicMs() + HELD_AGAIN_MS
+    for (const { queue } of jobs) {
+      const lane = runner.lanes.get(queue)
+      if (lane) lane.againAtMs = Math.min(lane.againAtMs, againAtMs)
+    }
+    if (jobs.length > 0) this.wakeAfter(HELD_AGAIN_MS)
   }
 
   async #inDoubt<T>(claim: Promise<T>): Promise<T> {

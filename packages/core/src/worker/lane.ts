@@ -27,6 +27,10 @@ export class Lane {
   isExhausted = false
   /** Whether a limit kept jobs back: then none is held that does not start at once, since it would take a slot from others. */
   isLimited = false
+  /** Whether it has limits, reached or not. Then none is held that waits for a slot of other queues. */
+  isCounted = false
+  /** When to look again at what a limit kept back, by the clock of this process; Infinity when nothing is known. In ms. */
+  againAtMs = Infinity
   readonly #waiting: ClaimedJob[] = []
   #next = 0
   #running = 0
@@ -38,11 +42,18 @@ export class Lane {
   /** Since when the oldest of those that wait does, or a little longer. */
   #waitingSinceMs = 0
 
-  /** @param limit how many jobs the worker runs at once over all queues */
-  constructor(handler: Handler, limit: number) {
+  /** Whether other lanes have all slots of the worker; undefined while each has its own. */
+  readonly #isShutOut: (() => boolean) | undefined
+
+  /**
+   * @param limit how many jobs the worker runs at once over all queues
+   * @param isShutOut whether others have all of them now, where lanes share
+   */
+  constructor(handler: Handler, limit: number, isShutOut?: () => boolean) {
     this.handler = handler
     this.concurrency = Math.min(handler.concurrency, limit)
     this.#size = handler.chunk?.size ?? 1
+    this.#isShutOut = isShutOut
   }
 
   get running(): number {
@@ -58,14 +69,26 @@ export class Lane {
     return this.#running < this.concurrency
   }
 
+  get freeSlots(): number {
+    return this.concurrency - this.#running
+  }
+
+  /** Whether there are probably jobs to be claimed. */
+  isHopeful(nowMs: number): boolean {
+    return !this.isExhausted || nowMs >= this.againAtMs
+  }
+
   /** Whether it is time to claim more: before the slots run dry, yet not for every single job. */
   get isLow(): boolean {
     return this.hasFreeSlot || this.waiting * 2 <= this.#prefetch()
   }
 
-  /** How many jobs to claim: what fills the free slots, and what will start soon after. */
-  wanted(): number {
-    return Math.max(0, (this.concurrency - this.#running) * this.#size + this.#prefetch() - this.waiting)
+  /**
+   * How many jobs to claim: what fills the free slots, and what will start soon after.
+   * @param slots how many of its free slots it may fill
+   */
+  wanted(slots = this.freeSlots): number {
+    return Math.max(0, slots * this.#size + this.#prefetch() - this.waiting)
   }
 
   /** @param nowMs by the clock of this process */
@@ -121,10 +144,11 @@ export class Lane {
     return this.waiting === 0 ? [] : this.#waiting.slice(this.#next).filter((job) => ids.has(job.id))
   }
 
-  /** Removes jobs that wait. */
-  remove(isGone: (job: ClaimedJob) => boolean): void {
-    const left = this.drain()
-    for (const job of left) if (!isGone(job)) this.#waiting.push(job)
+  /** Removes those jobs that wait and are picked. */
+  remove(picks: (job: ClaimedJob) => boolean): ClaimedJob[] {
+    const all = this.drain()
+    for (const job of all) if (!picks(job)) this.#waiting.push(job)
+    return all.filter(picks)
   }
 
   /** Takes a slot for a job that does not wait here. */
@@ -138,6 +162,11 @@ export class Lane {
     this.#lastEndMs = monotonicMs()
     this.#msPerJob =
       this.#msPerJob === undefined ? tookMs : this.#msPerJob + WEIGHT * (tookMs - this.#msPerJob)
+  }
+
+  /** Removes the jobs that wait for slots which others have, and will not start soon. */
+  shutOut(): ClaimedJob[] {
+    return this.waiting === 0 ? [] : this.#waiting.splice(this.#next + this.#prefetch())
   }
 
   /** Removes all jobs that wait. */
@@ -159,8 +188,9 @@ export class Lane {
 
   /** How many jobs will start within PREFETCH_MS. Nothing is known before the first has ended, so nothing is held. */
   #prefetch(): number {
-    if (this.#msPerJob === undefined || this.isLimited) return 0
-    const sinceLastEnd = this.hasFreeSlot ? 0 : monotonicMs() - this.#lastEndMs
+    if (this.#msPerJob === undefined || this.isLimited || (this.isCounted && this.#isShutOut)) return 0
+    const isHeldUp = !this.hasFreeSlot || this.#isShutOut?.() === true
+    const sinceLastEnd = isHeldUp ? monotonicMs() - this.#lastEndMs : 0
     const msPerJob = Math.max(this.#msPerJob, sinceLastEnd, 0.001)
     const fitting = Math.floor(PREFETCH_CHARACTERS / this.#payloadLength)
     const calls = Math.floor((this.concurrency * PREFETCH_MS) / msPerJob)

@@ -12,7 +12,8 @@ import type { ChunkRunner, Handler } from './handler.ts'
 import { Lane } from './lane.ts'
 import { ProgressWriters } from './progress-writers.ts'
 import { claimOf } from './settlement.ts'
-import { Shares } from './shares.ts'
+import { isTooFew, Shares } from './shares.ts'
+import { stuckIn } from './stuck-in.ts'
 
 /** What the runner needs from outside. */
 export interface RunnerDeps extends AttemptEndingsDeps, Pick<AttemptDeps, 'hooks'> {
@@ -70,13 +71,14 @@ export class Runner {
       storeProgress: (attempt, value) => progress.of(attempt).write(value),
       onOverrun: (attempt, result) => this.#endings.overrun(attempt, result),
     }
+    const isScarce = isTooFew(deps.concurrency, deps.handlers)
+    const isFull = isScarce ? () => this.freeSlots === 0 : undefined
     this.lanes = new Map(
-      deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency)]),
+      deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency, isFull)]),
     )
     this.#turns = [...this.lanes.values()]
     const startAll = (): void => this.startAll()
     this.#chunkAlarms = new ChunkAlarms(this.#turns, startAll)
-    const isScarce = deps.concurrency < this.#turns.reduce((sum, lane) => sum + lane.concurrency, 0)
     if (isScarce) this.#shares = new Shares(this.#turns, { onRoom: deps.onRoom, onDue: startAll })
   }
 
@@ -92,6 +94,16 @@ export class Runner {
     return waiting + this.#running.size
   }
 
+  /** How many jobs may start now, where lanes share slots; Infinity where each has its own. */
+  get freeSlots(): number {
+    return this.#shares ? this.#deps.concurrency - this.#slots : Infinity
+  }
+
+  /** The lanes, those first that have had least of the slots, or as they are where each has its own. */
+  lanesInTurn(): readonly Lane[] {
+    return this.#shares?.inTurn() ?? this.#turns
+  }
+
   /** Whether a crash suspect is running or about to: nothing else begins, and nothing more is claimed. */
   get isolating(): boolean {
     return this.#suspect !== undefined
@@ -99,7 +111,9 @@ export class Runner {
 
   /** Takes claimed jobs in. Of suspects it keeps one: if that one kills the process, no other must have been in its hand. */
   add(claimed: readonly ClaimedJob[]): void {
-    const jobs = this.#withoutStuck(claimed)
+    const stuck = claimed.filter(stuckIn(this.#running))
+    this.giveBack(stuck, STUCK_PAUSE_MS)
+    const jobs = stuck.length > 0 ? claimed.filter((job) => !stuck.includes(job)) : claimed
     const suspects = jobs.filter(isSuspect)
     const now = monotonicMs()
     if (!this.#suspect && suspects[0] && now >= this.#nextSuspectMs)
@@ -110,6 +124,8 @@ export class Runner {
     if (this.isolating) this.giveBack([...normal, ...this.#drainLanes()])
     else for (const job of normal) this.lanes.get(job.queue)?.add(job, now)
     this.startAll()
+    // Others may be idle that could run these.
+    if (this.freeSlots === 0) this.giveBack(this.#turns.flatMap((lane) => lane.shutOut()))
   }
 
   /** Gives unstarted jobs back to their queue, at no cost: to their old place, or for later. */
@@ -136,9 +152,8 @@ export class Runner {
 
   /** The ids of all jobs in hand, running or not. */
   ids(): string[] {
-    const waiting = this.#turns.flatMap((lane) => lane.ids())
     return [
-      ...waiting,
+      ...this.#turns.flatMap((lane) => lane.ids()),
       ...[...this.#running].map(({ job }) => job.id),
       ...(this.#suspect ? [this.#suspect.job.id] : []),
     ]
@@ -248,7 +263,8 @@ export class Runner {
     if (attempt && this.#suspect?.attempt === attempt) this.#endSuspect(attempt)
     if (wasFull || wasIsolating) this.startAll()
     else if (!this.#stopped && this.#deps.mayStart()) this.#startNext(lane)
-    if (wasIsolating || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
+    const wasShutOut = this.#shares !== undefined && wasFull
+    if (wasIsolating || wasShutOut || (lane.isLow && !lane.isExhausted)) this.#deps.onRoom()
     if (this.#slots === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
@@ -269,19 +285,6 @@ export class Runner {
     this.#suspect = undefined
     const pauseMs = Math.min(LONGEST_SUSPECT_PAUSE_MS, Math.max(SUSPECT_PAUSE_MS, 2 * attempt.runningMs))
     this.#nextSuspectMs = monotonicMs() + pauseMs
-  }
-
-  /** A job whose last attempt is stuck in this worker would only take another slot here: it is left to others. */
-  #withoutStuck(jobs: readonly ClaimedJob[]): readonly ClaimedJob[] {
-    const stuck = new Set(
-      [...this.#running].flatMap((attempt) => (attempt.settledEarly ? [attempt.job.id] : [])),
-    )
-    if (stuck.size === 0) return jobs
-    this.giveBack(
-      jobs.filter((job) => stuck.has(job.id)),
-      STUCK_PAUSE_MS,
-    )
-    return jobs.filter((job) => !stuck.has(job.id))
   }
 
   #drainLanes(): ClaimedJob[] {

@@ -1,0 +1,3 @@
+import { testProject } from '../../scripts/vitest-project.ts'
+
+export default testProject('cli')
