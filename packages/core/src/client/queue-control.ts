@@ -10,7 +10,7 @@ import { nameOf } from './filter.ts'
 
 /** Which of the jobs to hold back, and for how long. */
 export interface HoldOptions {
-  /** 0 to 100 years. */
+  /** 0 to 100 years. The longest of several holds counts; 0 lifts the hold. */
   readonly for: Duration
   /** Only this group. @default the whole queue */
   readonly group?: string

@@ -94,8 +94,8 @@ WHERE rate.ctid = ANY (ARRAY(
   LEFT JOIN ${t.queues} AS queue ON queue.name = known.queue_name
   -- All that can be saved up is saved up a period after the next job may begin, or sooner.
   WHERE coalesce(known.blocked_until < clock_timestamp(), true)
-    AND coalesce(known.available_at + greatest(queue.rate_period_ms * greatest(1, queue.rate_burst / queue.rate_limit),
-          queue.group_rate_period_ms * greatest(1, queue.group_rate_burst / queue.group_rate_limit), 0) * interval '1 ms' < clock_timestamp(), true)
+    AND coalesce(known.available_at + greatest(queue.rate_period_ms * greatest(1, queue.rate_burst::float8 / queue.rate_limit),
+          queue.group_rate_period_ms * greatest(1, queue.group_rate_burst::float8 / queue.group_rate_limit), 0) * interval '1 ms' < clock_timestamp(), true)
   LIMIT $1
   FOR UPDATE OF known SKIP LOCKED))
 RETURNING rate.queue_name AS name`,

@@ -23,6 +23,8 @@ export async function heedRateLimit(
   const ending = result.kind === 'threw' ? endingOf(result.error) : undefined
   if (ending?.kind !== 'rate-limit') return result
   try {
+    // A hold of nothing lifts one, and that is not what the handler was told.
+    if (ending.delayMs <= 0) return result
     const heldGroup = ending.scope === 'queue' ? null : group
     await deps.queues.holdBack(deps.database, queue, heldGroup, ending.delayMs)
     deps.onHeldBack(queue, heldGroup)
