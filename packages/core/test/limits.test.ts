@@ -1,5 +1,5 @@
 import { until } from '@pgq/test-support'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { defineQueue, handle, type Queue, type Rate, RateLimitJob, type Worker } from '../src/index.ts'
 import type { ClaimedJob } from '../src/job/job.ts'
 import { tablesIn } from '../src/sql/statement.ts'
@@ -294,27 +294,28 @@ describe('rates', () => {
   })
 })
 
-describe('a rate that is changed', () => {
-  /** A queue whose rate is `before`, of which `count` jobs of this cost have begun, and twenty wait. */
-  async function used(name: string, before: Rate, count: number, cost = 1): Promise<Queue<number>> {
-    const queue = defineQueue<number>(name)
-    await pgq.setLimits(queue, { rate: before })
-    await pgq.enqueueMany(queue, Array(count).fill(0), { cost })
-    expect((await claim(name, 100)).claimed).toHaveLength(count)
-    await pgq.enqueueMany(queue, Array(20).fill(0))
-    return queue
-  }
-  const minutes = (note?: ClaimNote): number => Math.round((note?.againMs ?? 0) / 60_000)
+/** A queue whose rate is `before`, of which `count` jobs of this cost have begun, and twenty wait. */
+async function used(name: string, before: Rate, count: number, cost = 1): Promise<Queue<number>> {
+  const queue = defineQueue<number>(name)
+  await pgq.setLimits(queue, { rate: before })
+  await pgq.enqueueMany(queue, Array(count).fill(0), { cost })
+  expect((await claim(name, 100)).claimed).toHaveLength(count)
+  await pgq.enqueueMany(queue, Array(20).fill(0))
+  return queue
+}
 
+const waitMinutes = (note?: ClaimNote): number => Math.round((note?.againMs ?? 0) / 60_000)
+
+describe('a rate that is changed', () => {
   test('counts from then on: what has begun stays counted, and is paid off by the new rate', async () => {
     const raised = await used('raised', { limit: 1, per: '1h' }, 1)
     await pgq.setLimits(raised, { rate: { limit: 1, per: '1m', burst: 10 } })
     const { claimed, note } = await claim('raised', 100)
     expect(claimed).toHaveLength(9)
-    expect(minutes(note)).toBe(1)
+    expect(waitMinutes(note)).toBe(1)
     const owing = await used('owing', { limit: 1, per: '1h', burst: 10 }, 1, 30)
     await sql(`UPDATE ${schema}.queues SET rate_period_ms = 60000 WHERE name = 'owing'`)
-    expect(minutes((await claim('owing', 100)).note)).toBe(21)
+    expect(waitMinutes((await claim('owing', 100)).note)).toBe(21)
     await pgq.setLimits(owing, {})
     await pgq.setLimits(owing, { rate: { limit: 1, per: '1h', burst: 3 } })
     expect((await claim('owing', 100)).claimed).toHaveLength(3)
@@ -325,12 +326,12 @@ describe('a rate that is changed', () => {
     await pgq.setLimits(some, { rate: { limit: 1, per: '1h', burst: 3 } })
     const { claimed, note } = await claim('lowered', 100)
     expect(claimed).toHaveLength(1)
-    expect(minutes(note)).toBe(60)
+    expect(waitMinutes(note)).toBe(60)
     const all = await used('lowered more', { limit: 1, per: '1m', burst: 10 }, 8)
     await pgq.setLimits(all, { rate: { limit: 1, per: '1h', burst: 3 } })
     const none = await claim('lowered more', 100)
     expect(none.claimed).toEqual([])
-    expect(minutes(none.note)).toBe(60)
+    expect(waitMinutes(none.note)).toBe(60)
   })
 
   test('of groups is rescaled for each of them, and leaves that of the queue alone', async () => {
@@ -456,12 +457,14 @@ describe('a handler that was turned away', () => {
     const result = { kind: 'threw', error: new RateLimitJob({ retryAfter: 0 }) } as const
     const store = new QueueStore(tablesIn(schema))
     const job = { queue: 'told', group: 'b' } as ClaimedJob
+    const onHeldBack = vi.fn<() => void>()
     await heedRateLimit(
-      { database: session as unknown as Database, queues: store, events: pgq.events },
+      { database: session as unknown as Database, queues: store, events: pgq.events, onHeldBack },
       job,
-      result as never,
+      result,
     )
     expect(await sql(`SELECT blocked_until FROM ${schema}.rates WHERE queue_name = 'told'`)).toEqual(before)
+    expect(onHeldBack).not.toHaveBeenCalled()
   })
 
   test.each([
