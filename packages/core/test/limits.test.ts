@@ -237,6 +237,21 @@ describe('concurrency', () => {
     expect(await limitsOfDeclared()).toEqual([{ c: null, r: null, p: null }])
   })
 
+  test('a declared limit counts the claims that were under way when it was declared', async () => {
+    await pgq.enqueueMany(defineQueue<Tenant>('late'), of(null, 8))
+    const other = await openSession(databaseUrl)
+    await other.client.query('BEGIN')
+    const wanted = [{ queue: 'late', limit: 3, floor: undefined }]
+    expect(await jobs.claim(other, { workerId, wanted })).toHaveLength(3)
+    const starting = start(defineQueue('late', { limits: { concurrency: 2 } }), () => {})
+    const isDeclared = `SELECT FROM ${schema}.queues WHERE name = 'late' AND concurrency_limit = 2`
+    await until('it is declared', async () => (await sql(isDeclared)).length === 1)
+    await other.client.query('COMMIT')
+    await starting
+    expect((await claim('late', 10)).claimed).toEqual([])
+    expect((await sql(`SELECT FROM ${schema}.jobs_processing WHERE queue_name = 'late'`)).length).toBe(3)
+  })
+
   test('a worker at a limit claims again as soon as it has settled', async () => {
     const queue = defineQueue('prompt', { ...byTenant, limits: { perGroup: { concurrency: 1 } } })
     const ran: number[] = []

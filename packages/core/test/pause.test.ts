@@ -166,3 +166,21 @@ test('a group that is held back gives back what workers have of it in hand, and 
   expect(await held(`group_key = 'even'`)).toBeGreaterThan(10)
   over.open()
 })
+
+test('what new limits give back is claimed again at once', async () => {
+  const queue = defineQueue<number>('relimited')
+  let begun = 0
+  const worker = pgq.createWorker([handle(queue, () => void begun++, { concurrency: 10 })], {
+    pollInterval: '1m',
+  })
+  cleanUpAfterwards(() => worker.stop())
+  await worker.start()
+  const JOBS = 5_000
+  await pgq.enqueueMany(
+    queue,
+    Array.from({ length: JOBS }, (_, n) => n),
+  )
+  for (let limit = 100; limit < 120; limit++) await pgq.setLimits(queue, { concurrency: limit })
+  await until('all have run', () => begun === JOBS, 20_000)
+  expect(await sql(`SELECT FROM ${schema}.jobs_waiting WHERE queue_name = 'relimited'`)).toEqual([])
+})

@@ -64,6 +64,17 @@ test.each(['complete', 'die', 'cancel', 'delete by hand', 'cancel by hand', 'del
   },
 )
 
+test('serial within a period: the others of the period are left out, while the first runs and after it', async () => {
+  const fresh = await freshQueue()
+  const queue = docs({ fields: ['doc'], period: '1h', serial: true })
+  const first = await fresh.pgq.enqueue(queue, { doc: 1 })
+  const run = await running(fresh)
+  const leftOut = { id: first.id, deduplicated: true }
+  expect(await fresh.pgq.enqueue(queue, { doc: 1 })).toEqual(leftOut)
+  await run.complete()
+  expect(await fresh.pgq.enqueue(queue, { doc: 1 })).toEqual(leftOut)
+})
+
 test('the job ahead counts again when the one that waited behind it is cancelled or deleted', async () => {
   const fresh = await freshQueue()
   const { pgq } = fresh
