@@ -39,8 +39,6 @@ const ALARM_LIMIT = 1_000
 /** After a claim that failed, how long and how often to look for jobs that it may have claimed, in ms. */
 const DOUBT_MS = 60_000
 const STRAYS_EVERY_MS = 3_000
-/** When to look again at what was given back since it may have been claimed too early, in ms: when that is written. */
-const HELD_AGAIN_MS = 50
 /** Claim nothing while this many ended attempts wait to be settled. */
 const UNSETTLED_LIMIT = 4_000
 
@@ -55,6 +53,8 @@ export class Claimer implements Service {
   /** Which group was served last of each queue that has some: its turns go on from there. */
   readonly #lastGroups = new Map<string, string>()
   readonly #holds = new Holds()
+  /** What a hold made it give back and is not written yet: the ids, and their queues. */
+  readonly #givenBack = new Map<string, string>()
   #alarms = 0
   #turn = 0
   #doubtUntilMs = 0
@@ -119,6 +119,17 @@ export class Claimer implements Service {
     if (!this.#isFull && !this.#isLimited) return
     for (const lane of this.#deps.runner.lanes.values()) if (lane.isLimited) lane.againAtMs = 0
     this.#loop.wake()
+  }
+
+  /** Looks again for what a hold made it give back, once that is written: nobody notifies of it, and some of it may start all the same. */
+  wakeIfReturned(): void {
+    if (this.#givenBack.size === 0) return
+    const unsettled = new Set(this.#deps.settler.ids())
+    for (const [id, queue] of this.#givenBack) {
+      if (unsettled.has(id)) continue
+      this.#givenBack.delete(id)
+      this.wakeFor(queue)
+    }
   }
 
   /** For how long every claim has left jobs behind, in ms. */
@@ -243,16 +254,9 @@ export class Claimer implements Service {
     return jobs.filter((job) => !this.#holds.covers(job))
   }
 
-  /** Nobody notifies of what is given back, and some of it may start all the same. */
   #giveBackHeld(jobs: readonly ClaimedJob[]): void {
-    const { runner } = this.#deps
-    runner.giveBack(jobs)
-    const againAtMs = monotonicMs() + HELD_AGAIN_MS
-    for (const { queue } of jobs) {
-      const lane = runner.lanes.get(queue)
-      if (lane) lane.againAtMs = Math.min(lane.againAtMs, againAtMs)
-    }
-    if (jobs.length > 0) this.wakeAfter(HELD_AGAIN_MS)
+    for (const { id, queue } of jobs) this.#givenBack.set(id, queue)
+    this.#deps.runner.giveBack(jobs)
   }
 
   async #inDoubt<T>(claim: Promise<T>): Promise<T> {

@@ -233,6 +233,7 @@ export class WorkerLife {
   #onSettled(): void {
     if (this.#runner.isolating) this.#runner.startAll()
     this.#claimer.wakeIfFull()
+    this.#claimer.wakeIfReturned()
   }
 
   async #register(): Promise<void> {
