@@ -110,8 +110,10 @@ export class Claimer implements Service {
 
   /** Gives back the unstarted jobs of a queue, or of one of its groups: whether they may start has changed since they were claimed. */
   hold(queue: string, group: string | null): void {
+    const lane = this.#deps.runner.lanes.get(queue)
+    if (!lane) return
     this.#holds.add(queue, group)
-    this.#giveBackHeld(this.#deps.runner.lanes.get(queue)?.remove(this.#holds.covers) ?? [])
+    this.#giveBackHeld(lane.remove(this.#holds.covers))
   }
 
   /** Looks again if it was what this worker has in hand that kept it from claiming, or may have been: a slot of a limit. */

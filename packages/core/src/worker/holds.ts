@@ -1,5 +1,8 @@
 import type { ClaimedJob } from '../job/job.ts'
 
+/** Beyond this many groups of one queue all of it counts as held: what is given back needlessly is claimed again. */
+const MOST_GROUPS = 1_000
+
 /** What was paused, held back or given other limits since the claim began that is under way: what it brings may have been claimed before. */
 export class Holds {
   readonly #queues = new Set<string>()
@@ -8,8 +11,9 @@ export class Holds {
 
   /** @param group null for the whole queue */
   add(queue: string, group: string | null): void {
-    if (group === null) this.#queues.add(queue)
-    else this.#groups.set(queue, (this.#groups.get(queue) ?? new Set()).add(group))
+    const groups = this.#groups.get(queue) ?? new Set()
+    if (group === null || groups.size >= MOST_GROUPS) this.#queues.add(queue)
+    else this.#groups.set(queue, groups.add(group))
   }
 
   /** Whether a job was claimed, or may have been, before its queue or group was held. */
