@@ -94,6 +94,32 @@ test('limits and rates say until when, or which jobs hold them', async () => {
   ])
 })
 
+const reasonsInHours = async (id: string) =>
+  (await reasonsOf(id)).map((reason) =>
+    reason.code === 'rate_limited'
+      ? `${reason.group}: ${((Number(reason.until) - Date.now()) / 3_600_000).toFixed(1)} h`
+      : reason.code,
+  )
+
+test('a job that costs more than what is left of a rate is told when it may begin', async () => {
+  const queue = defineQueue('costly')
+  await register('costly')
+  const rate = { limit: 1, per: '1h', burst: 10 } as const
+  await pgq.setLimits(queue, { rate, perGroup: { rate } })
+  const enqueue = (cost: number, group: string) => pgq.enqueue(queue, null, { cost, group })
+  await sql(
+    `INSERT INTO ${schema}.rates (queue_name, group_key, available_at)
+     VALUES ('costly', '', now() - interval '1 h'), ('costly', 'a', now() - interval '3 h'), ('costly', 'b', now() - interval '1 day')`,
+  )
+  const quota = await enqueue(2, 'b')
+  expect(await reasonsInHours(quota.id)).toEqual(['next'])
+  const large = await enqueue(5, 'a')
+  expect(await reasonsInHours(large.id)).toEqual(['null: 3.0 h', 'a: 1.0 h'])
+  // One that costs more than can be saved up waits until all of it is.
+  const huge = await enqueue(50, 'c')
+  expect(await reasonsInHours(huge.id)).toEqual(['null: 8.0 h'])
+})
+
 test('from its first attempt to its end, a job says where it runs, when it runs again, and how it ended', async () => {
   const queue = defineQueue('life', { backoff: fixed('1h'), maxAttempts: 2 })
   const started = latch()

@@ -153,7 +153,7 @@ describe.each(Object.keys(MOMENTS))('when the analyzer %s', (moment) => {
       expect(cost.claimed).toBe(due)
       expect(cost.scans).toBe(0)
       // 256 to see which groups are due, a probe for each group and each of its priorities, twice what there is room for, and what is taken.
-      expect(cost.waiting).toBeLessThan(256 + 6 * GROUPS + 6 * SLOTS)
+      expect(cost.waiting).toBeLessThan(256 + 10 * GROUPS + 6 * SLOTS)
       expect(cost.processing).toBeLessThan(50 + 2 * GROUPS + 2 * SLOTS)
       expect(cost.buffers).toBeLessThan(60 * SLOTS)
     },

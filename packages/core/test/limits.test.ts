@@ -1,7 +1,12 @@
 import { until } from '@pgq/test-support'
-import { describe, expect, test } from 'vitest'
-import { defineQueue, handle, type Queue, RateLimitJob, type Worker } from '../src/index.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { defineQueue, handle, type Queue, type Rate, RateLimitJob, type Worker } from '../src/index.ts'
+import type { ClaimedJob } from '../src/job/job.ts'
+import { tablesIn } from '../src/sql/statement.ts'
+import type { Database } from '../src/store/database.ts'
 import type { ClaimNote } from '../src/store/job-store.ts'
+import { QueueStore } from '../src/store/queue-store.ts'
+import { heedRateLimit } from '../src/worker/heed-rate-limit.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { openSession, registerWorker, storesOf } from './support/session.ts'
 
@@ -144,6 +149,27 @@ describe('groups', () => {
     }
     expect(new Set(served.slice(0, 1_500)).size).toBe(1_500)
   })
+
+  test('that have jobs for later only, however many, take no turn and no share from those that are due', async () => {
+    const queue = defineQueue('reminders', byTenant)
+    await sql(
+      `INSERT INTO ${schema}.jobs_waiting (queue_name, group_key, scheduled_for)
+       SELECT 'reminders', 'later ' || n, now() + interval '1 day' FROM generate_series(1, 3000) AS n`,
+    )
+    await pgq.enqueueMany(queue, of('zzz', 3))
+    await pgq.enqueueMany(queue, of('busy', 600))
+    const { groups } = await claim('reminders', 20)
+    expect(new Set(groups)).toEqual(new Set(['busy', 'zzz']))
+    // Those whose turn has not come for long are served beside those whose turn it is.
+    const counts = new Map<string | null, number>()
+    for (let n = 0, last: string | undefined; n < 20; n++) {
+      const turn = await claim('reminders', 20, last)
+      last = turn.note?.cursor
+      expect(turn.claimed).toHaveLength(20)
+      for (const group of turn.groups) counts.set(group, (counts.get(group) ?? 0) + 1)
+    }
+    expect(counts.get('busy')).toBeGreaterThan(390)
+  })
 })
 
 describe('concurrency', () => {
@@ -211,6 +237,21 @@ describe('concurrency', () => {
     expect(await limitsOfDeclared()).toEqual([{ c: null, r: null, p: null }])
   })
 
+  test('a declared limit counts the claims that were under way when it was declared', async () => {
+    await pgq.enqueueMany(defineQueue<Tenant>('late'), of(null, 8))
+    const other = await openSession(databaseUrl)
+    await other.client.query('BEGIN')
+    const wanted = [{ queue: 'late', limit: 3, floor: undefined }]
+    expect(await jobs.claim(other, { workerId, wanted })).toHaveLength(3)
+    const starting = start(defineQueue('late', { limits: { concurrency: 2 } }), () => {})
+    const isDeclared = `SELECT FROM ${schema}.queues WHERE name = 'late' AND concurrency_limit = 2`
+    await until('it is declared', async () => (await sql(isDeclared)).length === 1)
+    await other.client.query('COMMIT')
+    await starting
+    expect((await claim('late', 10)).claimed).toEqual([])
+    expect((await sql(`SELECT FROM ${schema}.jobs_processing WHERE queue_name = 'late'`)).length).toBe(3)
+  })
+
   test('a worker at a limit claims again as soon as it has settled', async () => {
     const queue = defineQueue('prompt', { ...byTenant, limits: { perGroup: { concurrency: 1 } } })
     const ran: number[] = []
@@ -268,6 +309,107 @@ describe('rates', () => {
   })
 })
 
+/** A queue whose rate is `before`, of which `count` jobs of this cost have begun, and twenty wait. */
+async function used(name: string, before: Rate, count: number, cost = 1): Promise<Queue<number>> {
+  const queue = defineQueue<number>(name)
+  await pgq.setLimits(queue, { rate: before })
+  await pgq.enqueueMany(queue, Array(count).fill(0), { cost })
+  expect((await claim(name, 100)).claimed).toHaveLength(count)
+  await pgq.enqueueMany(queue, Array(20).fill(0))
+  return queue
+}
+
+const waitMinutes = (note?: ClaimNote): number => Math.round((note?.againMs ?? 0) / 60_000)
+
+describe('a rate that is changed', () => {
+  test('counts from then on: what has begun stays counted, and is paid off by the new rate', async () => {
+    const raised = await used('raised', { limit: 1, per: '1h' }, 1)
+    await pgq.setLimits(raised, { rate: { limit: 1, per: '1m', burst: 10 } })
+    const { claimed, note } = await claim('raised', 100)
+    expect(claimed).toHaveLength(9)
+    expect(waitMinutes(note)).toBe(1)
+    const owing = await used('owing', { limit: 1, per: '1h', burst: 10 }, 1, 30)
+    await sql(`UPDATE ${schema}.queues SET rate_period_ms = 60000 WHERE name = 'owing'`)
+    expect(waitMinutes((await claim('owing', 100)).note)).toBe(21)
+    await pgq.setLimits(owing, {})
+    await pgq.setLimits(owing, { rate: { limit: 1, per: '1h', burst: 3 } })
+    expect((await claim('owing', 100)).claimed).toHaveLength(3)
+  })
+
+  test('gives no more than its burst when it is lowered, and holds nothing against what was within the old one', async () => {
+    const some = await used('lowered', { limit: 1, per: '1m', burst: 10 }, 2)
+    await pgq.setLimits(some, { rate: { limit: 1, per: '1h', burst: 3 } })
+    const { claimed, note } = await claim('lowered', 100)
+    expect(claimed).toHaveLength(1)
+    expect(waitMinutes(note)).toBe(60)
+    const all = await used('lowered more', { limit: 1, per: '1m', burst: 10 }, 8)
+    await pgq.setLimits(all, { rate: { limit: 1, per: '1h', burst: 3 } })
+    const none = await claim('lowered more', 100)
+    expect(none.claimed).toEqual([])
+    expect(waitMinutes(none.note)).toBe(60)
+  })
+
+  test('of groups is rescaled for each of them, and leaves that of the queue alone', async () => {
+    const queue = defineQueue('group rates', byTenant)
+    const rate = { limit: 1, per: '1h', burst: 6 } as const
+    await pgq.setLimits(queue, { rate, perGroup: { rate: { limit: 1, per: '1h' } } })
+    for (const tenant of ['a', 'b']) await pgq.enqueueMany(queue, of(tenant, 10))
+    expect((await claim('group rates', 100)).groups).toEqual(['a', 'b'])
+    await pgq.setLimits(queue, { rate, perGroup: { rate: { limit: 1, per: '1m', burst: 3 } } })
+    expect((await claim('group rates', 100)).groups.toSorted(byName)).toEqual(['a', 'a', 'b', 'b'])
+    expect((await claim('group rates', 100)).groups).toEqual([])
+  })
+
+  test('waits at its commit for a claim that is under way, and what that took counts by the new one', async () => {
+    await pgq.setLimits('meanwhile', { rate: { limit: 1, per: '1h' } })
+    await pgq.enqueueMany(defineQueue('meanwhile'), Array(9).fill(0))
+    const other = await openSession(databaseUrl)
+    await other.client.query('BEGIN')
+    const wanted = [{ queue: 'meanwhile', limit: 9, floor: undefined }]
+    expect(await jobs.claim(other, { workerId, wanted })).toHaveLength(1)
+    const changed = pgq.setLimits('meanwhile', { rate: { limit: 1, per: '1m', burst: 4 } })
+    const waiting = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+    await until('the change waits', async () => (await sql(waiting)).length > 0)
+    await other.client.query('COMMIT')
+    await changed
+    expect((await claim('meanwhile', 9)).claimed).toHaveLength(3)
+  })
+
+  test('by a transaction that stays open holds up no claim', async () => {
+    const queue = await used('open', { limit: 1, per: '1h', burst: 2 }, 1)
+    const other = await openSession(databaseUrl)
+    await other.client.query('BEGIN')
+    await other.client.query(`UPDATE ${schema}.queues SET rate_burst = 5 WHERE name = '${queue.name}'`)
+    expect((await claim('open', 100)).claimed).toHaveLength(1)
+    await other.client.query('COMMIT')
+    expect((await claim('open', 100)).claimed).toHaveLength(3)
+  })
+})
+
+test('rates are forgotten once all of their burst is saved up, and not before', async () => {
+  const rate = { limit: 3, per: '1h', burst: 5 } as const
+  const store = new QueueStore(tablesIn(schema))
+  const forget = async (minutes: number, group: string): Promise<number> => {
+    await sql(`DELETE FROM ${schema}.rates`)
+    await sql(
+      `INSERT INTO ${schema}.rates (queue_name, group_key, available_at) VALUES ('forgotten', $1, clock_timestamp() - $2 * interval '1 min')`,
+      [group, minutes],
+    )
+    return store.forgetRates(session, 10)
+  }
+  // The fifth job of the burst is saved up 80 minutes after the first one may begin.
+  for (const group of ['', 'a']) {
+    await pgq.setLimits('forgotten', group === '' ? { rate } : { perGroup: { rate } })
+    expect(await forget(-10, group)).toBe(0)
+    expect(await forget(79, group)).toBe(0)
+    expect(await forget(101, group)).toBe(1)
+  }
+  await sql(
+    `INSERT INTO ${schema}.rates (queue_name, group_key, blocked_until) VALUES ('nowhere', 'a', now() + '1 h'), ('nowhere', 'b', now() - interval '1 s')`,
+  )
+  expect(await store.forgetRates(session, 10)).toBe(1)
+})
+
 describe('a handler that was turned away', () => {
   test('holds its group back until then, spends no attempt and keeps its place; other groups go on', async () => {
     const queue = defineQueue('turned away', { ...byTenant, maxAttempts: 1 })
@@ -310,6 +452,34 @@ describe('a handler that was turned away', () => {
     expect(note?.againMs).toBeGreaterThan(3_500_000)
     await sql(`UPDATE ${schema}.rates SET blocked_until = now() WHERE queue_name = 'held'`)
     expect((await claim('held', 5)).claimed).toHaveLength(2)
+  })
+
+  test('is not released by a shorter hold, nor by a handler that was told 0; a hold of 0 lifts it', async () => {
+    const queue = defineQueue('lifted', byTenant)
+    await pgq.enqueueMany(queue, [...of('a', 2), ...of('b', 1)])
+    await pgq.holdBack(queue, { for: '1h' })
+    await pgq.holdBack(queue, { for: '1ms' })
+    await pgq.holdBack(queue, { for: '1h', group: 'a' })
+    expect((await claim('lifted', 9)).note?.againMs).toBeGreaterThan(3_500_000)
+    await pgq.holdBack(queue, { for: 0 })
+    expect((await claim('lifted', 9)).groups).toEqual(['b'])
+    await sql(`SELECT ${schema}.hold_back('lifted', interval '0', 'a')`)
+    expect((await claim('lifted', 9)).groups).toEqual(['a', 'a'])
+
+    const told = defineQueue('told', byTenant)
+    await pgq.holdBack(told, { for: '1h', group: 'b' })
+    const before = await sql(`SELECT blocked_until FROM ${schema}.rates WHERE queue_name = 'told'`)
+    const result = { kind: 'threw', error: new RateLimitJob({ retryAfter: 0 }) } as const
+    const store = new QueueStore(tablesIn(schema))
+    const job = { queue: 'told', group: 'b' } as ClaimedJob
+    const onHeldBack = vi.fn<() => void>()
+    await heedRateLimit(
+      { database: session as unknown as Database, queues: store, events: pgq.events, onHeldBack },
+      job,
+      result,
+    )
+    expect(await sql(`SELECT blocked_until FROM ${schema}.rates WHERE queue_name = 'told'`)).toEqual(before)
+    expect(onHeldBack).not.toHaveBeenCalled()
   })
 
   test.each([

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { defineQueue, handle, type Pgq } from '../src/index.ts'
+import { tablesIn } from '../src/sql/statement.ts'
+import { WorkerStore } from '../src/store/worker-store.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { until, work } from '@pgq/test-support'
 import { collect } from './support/collect.ts'
+import { stillWorker } from './support/held-jobs.ts'
 import { startWorkerProcess, type Step, type WorkerProcess } from './support/worker-process.ts'
 
 /** Short, and still long enough for a machine that does other things too. */
@@ -216,4 +219,18 @@ test('with default settings the jobs of a killed worker run again within fifteen
       errors: [{ attempt: 1, name: 'WORKER_LOST' }],
     })
   }
+})
+
+test('a rescued job of a group goes before those that were enqueued after it', async () => {
+  const fresh = await freshQueue()
+  const { pgq, sql, schema } = fresh
+  const queue = defineQueue<number>('in.order', { group: () => 'only' })
+  await pgq.setLimits(queue, { perGroup: { concurrency: 1 } })
+  for (const n of [1, 2, 3]) await pgq.enqueue(queue, n)
+  const victim = await stillWorker(fresh)
+  expect(await victim.claim(queue.name)).toMatchObject([{ payload: 1 }])
+  await sql(`UPDATE ${schema}.workers SET lost_at = now()`)
+  const successor = await stillWorker(fresh)
+  await new WorkerStore(tablesIn(schema)).rescue(successor.database, 10)
+  expect(await successor.claim(queue.name)).toMatchObject([{ payload: 1 }])
 })

@@ -52,6 +52,7 @@ test('when its slot is free again it looks at the other queues', async () => {
   await pgq.enqueueMany(queue, [1, 2, 3])
   over.open()
   await until('the busy one has done them', () => ranIn.busy === 3)
+  expect(ranIn.idle).toBe(0)
 })
 
 test('a worker with fewer slots than queues serves all of them, some with limits and some that never run dry', async () => {
@@ -70,4 +71,5 @@ test('a worker with fewer slots than queues serves all of them, some with limits
   )
   await work(pgq, handlers, { concurrency: 2 })
   await until('all are done', () => [...done.values()].reduce((sum, n) => sum + n, 0) === 1_200)
+  expect(Object.fromEntries(done)).toEqual({ a: 300, b: 300, c: 300, d: 300 })
 })

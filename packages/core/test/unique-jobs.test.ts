@@ -1,7 +1,9 @@
+import { until, work } from '@pgq/test-support'
 import { expect, test } from 'vitest'
-import { defineQueue, schedule, type, type UniqueOptions } from '../src/index.ts'
+import { defineQueue, handle, schedule, type, type UniqueOptions } from '../src/index.ts'
 import { tablesIn } from '../src/sql/statement.ts'
 import { HistoryStore } from '../src/store/history-store.ts'
+import { KeyStore } from '../src/store/key-store.ts'
 import { PgDatabase } from '../src/store/pg-database.ts'
 import { freshQueue } from './support/fresh-queue.ts'
 import { type Doc, docs, keys, running } from './support/unique-docs.ts'
@@ -137,6 +139,43 @@ test('keys whose period is over go, unless their job still lives', async () => {
   expect(await keys(fresh)).toMatchObject([{ job_id: waits?.id }])
 })
 
+test('the key of a job is cleaned up that was locked when the job ended, and no other', async () => {
+  const fresh = await freshQueue()
+  const { pgq, pool, schema, sql } = fresh
+  const queue = docs({ fields: ['doc'] })
+  await pgq.enqueue(queue, { doc: 1 })
+  const run = await running(fresh)
+  const hand = await pool.connect()
+  await hand.query('BEGIN')
+  await hand.query(`SELECT FROM ${schema}.unique_keys FOR UPDATE`)
+  await run.complete()
+  await hand.query('ROLLBACK')
+  const period = { unique: { fields: ['doc'], period: '1h' } } as const
+  await pgq.enqueue(queue, { doc: 2 }, period)
+  await (await running(fresh)).complete()
+  await pgq.enqueueMany(queue, [{ doc: 3 }, { doc: 4 }])
+  const all = [1, 2, 3, 4].map((doc) => `{"doc": ${doc}}`)
+  expect((await keys(fresh)).map((row) => row.unique_key)).toEqual(all)
+  const store = new KeyStore(tablesIn(schema))
+  const database = new PgDatabase({ pool, schema, ours: false })
+  // Nothing is waited for, and nothing is deleted that somebody has in hand.
+  await hand.query('BEGIN')
+  await hand.query(`SELECT FROM ${schema}.unique_keys FOR UPDATE`)
+  expect((await store.deleteLeft(database, 10)).deleted).toBe(0)
+  await hand.query('ROLLBACK')
+  hand.release()
+  const first = await store.deleteLeft(database, 3)
+  expect(first).toEqual({ deleted: 1, last: { queue: 'docs', key: all[2] } })
+  expect(await store.deleteLeft(database, 3, first.last)).toEqual({ deleted: 0, last: undefined })
+  expect((await keys(fresh)).map((row) => row.unique_key)).toEqual(all.slice(1))
+  await sql(`DELETE FROM ${schema}.jobs_waiting`)
+  await sql(
+    `INSERT INTO ${schema}.unique_keys (queue_name, unique_key, job_id) VALUES ('docs', 'left', gen_random_uuid())`,
+  )
+  await work(pgq, [handle(defineQueue('idle'), () => {})], { lease: '1s' })
+  await until('the leader has deleted it', async () => (await keys(fresh)).length === 1)
+})
+
 test('replace changes what it names of a job that waits', async () => {
   const fresh = await freshQueue()
   const { pgq, sql, schema } = fresh
@@ -163,14 +202,35 @@ test('replace changes what it names of a job that waits', async () => {
   expect(await running(fresh)).toMatchObject({ payload: { doc: 5 } })
 })
 
-test('a payload that replaces one that failed has all its attempts, and the errors stay', async () => {
+test('what takes over a payload takes over its group and cost, and what does not leaves them', async () => {
   const fresh = await freshQueue()
   const { pgq } = fresh
+  const queue = defineQueue('docs', { payload: type<Doc>(), group: ({ doc }) => `group ${doc}`, cost: 1 })
+  const { id } = await pgq.enqueue(queue, { doc: 1 }, { unique: { key: 'k' }, cost: 3 })
+  const stored = async () =>
+    (await fresh.sql(`SELECT group_key, cost FROM ${fresh.schema}.jobs WHERE id = $1`, [id]))[0]
+  await pgq.enqueue(
+    queue,
+    { doc: 2 },
+    { unique: { key: 'k', onConflict: { replace: ['priority'] } }, cost: 5 },
+  )
+  expect(await stored()).toEqual({ group_key: 'group 1', cost: 3 })
+  await pgq.enqueue(queue, { doc: 2 }, { unique: { key: 'k', onConflict: 'replace' }, cost: 5 })
+  expect(await stored()).toEqual({ group_key: 'group 2', cost: 5 })
+})
+
+test('a payload that replaces one that failed has all its attempts, and the errors stay', async () => {
+  const fresh = await freshQueue()
+  const { pgq, sql, schema } = fresh
   const queue = docs({ key: 'k', onConflict: 'replace' })
   const { id } = await pgq.enqueue(queue, { doc: 1 })
   await (await running(fresh)).fail()
   expect(await pgq.get(id)).toMatchObject({ status: 'failed', attempts: 1 })
+  // Whatever crashed was the old payload: the new one need not run alone.
+  const crashes = `SELECT crashes FROM ${schema}.jobs_waiting`
+  await sql(`UPDATE ${schema}.jobs_waiting SET crashes = 2`)
   expect(await pgq.enqueue(queue, { doc: 2 })).toEqual({ id, deduplicated: true, replaced: true })
+  expect(await sql(crashes)).toEqual([{ crashes: 0 }])
   expect(await pgq.get(id)).toMatchObject({
     status: 'failed',
     attempts: 0,

@@ -1,9 +1,11 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
 import { tablesIn } from '../src/sql/statement.ts'
+import { KeyStore } from '../src/store/key-store.ts'
 import { WorkerStore } from '../src/store/worker-store.ts'
 import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
 import { stillWorker } from './support/held-jobs.ts'
+import { openSession, type TestSession } from './support/session.ts'
 import { claimable, docs, keys, running } from './support/unique-docs.ts'
 
 test('with serial, one waits while another runs, and others are deduplicated onto it', async () => {
@@ -61,6 +63,17 @@ test.each(['complete', 'die', 'cancel', 'delete by hand', 'cancel by hand', 'del
     expect(await keys(fresh)).toMatchObject([{ job_id: next.id, behind_id: null }])
   },
 )
+
+test('serial within a period: the others of the period are left out, while the first runs and after it', async () => {
+  const fresh = await freshQueue()
+  const queue = docs({ fields: ['doc'], period: '1h', serial: true })
+  const first = await fresh.pgq.enqueue(queue, { doc: 1 })
+  const run = await running(fresh)
+  const leftOut = { id: first.id, deduplicated: true }
+  expect(await fresh.pgq.enqueue(queue, { doc: 1 })).toEqual(leftOut)
+  await run.complete()
+  expect(await fresh.pgq.enqueue(queue, { doc: 1 })).toEqual(leftOut)
+})
 
 test('the job ahead counts again when the one that waited behind it is cancelled or deleted', async () => {
   const fresh = await freshQueue()
@@ -165,10 +178,46 @@ test('what such a transaction held up and then rolled back is released by the le
   client.release()
   expect(await claimable(fresh)).toEqual([])
   const { database } = await stillWorker(fresh)
-  const store = new WorkerStore(tablesIn(schema))
-  expect(await store.releaseUnblocked(database)).toBe(1)
-  expect(await store.releaseUnblocked(database)).toBe(0)
+  const store = new KeyStore(tablesIn(schema))
+  expect(await store.releaseUnblocked(database, 10)).toEqual({ freed: 1, last: undefined })
+  expect(await store.releaseUnblocked(database, 10)).toEqual({ freed: 0, last: undefined })
   expect(await running(fresh)).toMatchObject({ id: next.id, payload: { doc: 1 } })
+})
+
+test('the leader looks at a bounded slice of the jobs that wait behind others, whatever statistics say', async () => {
+  const fresh = await freshQueue()
+  const { sql, schema, databaseUrl } = fresh
+  await sql(`ANALYZE ${schema}.unique_keys, ${schema}.jobs_waiting`) // empty
+  const many = 20_000
+  await sql(`WITH ahead AS (
+      INSERT INTO ${schema}.jobs_waiting (id, queue_name, status, unique_key, scheduled_for)
+      SELECT ${schema}.uuidv7(), 'docs', 'failed', 'k' || n, now() + '1 h' FROM generate_series(1, ${many}) AS n RETURNING id, unique_key),
+    behind AS (
+      INSERT INTO ${schema}.jobs_waiting (id, queue_name, unique_key, scheduled_for)
+      SELECT ${schema}.uuidv7(), 'docs', 'k' || n, now() + interval '43830000 hours' FROM generate_series(1, ${many}) AS n RETURNING id, unique_key)
+    INSERT INTO ${schema}.unique_keys (queue_name, unique_key, job_id, behind_id)
+    SELECT 'docs', unique_key, behind.id, ahead.id FROM ahead JOIN behind USING (unique_key)`)
+  await sql(`INSERT INTO ${schema}.unique_keys (queue_name, unique_key, job_id)
+    SELECT 'other', n, gen_random_uuid() FROM generate_series(1, ${many}) AS n`)
+  // One of them is gone, and nobody was told.
+  await sql(`ALTER TABLE ${schema}.jobs_waiting DISABLE TRIGGER USER`)
+  await sql(`DELETE FROM ${schema}.jobs_waiting WHERE unique_key = 'k19000' AND status = 'failed'`)
+  await sql(`ALTER TABLE ${schema}.jobs_waiting ENABLE TRIGGER USER`)
+  const session = await openSession(databaseUrl)
+  const store = new KeyStore(tablesIn(schema))
+  const first = await store.releaseUnblocked(session, 1_000)
+  expect(first).toMatchObject({ freed: 0, last: expect.any(String) })
+  // Three probes for each, of three pages or so, and a few for the slice.
+  expect(await pagesOf(session, `${schema}.release_unblocked('${first.last}', 1000)`)).toBeLessThan(12_000)
+  let { last, freed } = first
+  for (let looks = 1; last !== undefined && looks < 100; looks++) {
+    const found = await store.releaseUnblocked(session, 1_000, last)
+    last = found.last
+    freed += found.freed
+  }
+  expect(freed).toBe(1)
+  expect(last).toBeUndefined()
+  expect(await pagesOf(session, `${schema}.delete_left_keys('', '', 1000)`)).toBeLessThan(12_000)
 })
 
 test('a job that waits is passed over by claims until the one who was deduplicated onto it has committed', async () => {
@@ -216,3 +265,10 @@ test('explain names the job that another waits behind', async () => {
     expect.objectContaining({ code: 'waits_behind' }),
   )
 })
+
+/** How many pages a call of a function touches. */
+async function pagesOf({ client }: TestSession, call: string): Promise<number> {
+  const { rows } = await client.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM ${call}`)
+  const { Plan: plan } = rows[0]['QUERY PLAN'][0]
+  return plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
+}

@@ -145,10 +145,9 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'M12: an enqueue whose answer was lost is sent again, under a new id',
     patches: [
       {
-        file: 'client/enqueuer',
-        find: '        catch (error) {\n            // One job',
-        replace: `        catch (error) {
-            if (isRetryable(error)) return this.#writeShared(waiting.map((one) => ({ ...one, job: { ...one.job, id: newJobId() } })));
+        file: 'client/shared-enqueues',
+        find: '            // One job',
+        replace: `            if (isRetryable(error)) return this.#write(waiting.map((one) => ({ ...one, job: { ...one.job, id: crypto.randomUUID() } })), patienceMs);
             // One job`,
       },
     ],

@@ -96,10 +96,11 @@ export class Screen {
 }
 
 /** See https://no-color.org and https://force-color.org: set and not empty counts. */
-function isColourful(stream: NodeJS.WriteStream): boolean {
+function isColourful(stream: { readonly isTTY?: boolean }): boolean {
   if (process.env['NO_COLOR']) return false
   if (process.env['FORCE_COLOR']) return true
-  return stream.isTTY && process.env['TERM'] !== 'dumb'
+  // Undefined would leave it to the library, and that has colours in CI.
+  return stream.isTTY === true && process.env['TERM'] !== 'dumb'
 }
 
 const terminalOf = (stream: WriteStream): WriteStream | undefined =>

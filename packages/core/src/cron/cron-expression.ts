@@ -11,6 +11,8 @@ interface Stretch {
 const DAY_MS = 86_400_000
 /** No expression needs more: the rarest, 29 February on a given weekday, comes every 40 years at the latest. */
 const MOST_STRETCHES = 400
+/** The offsets of a zone, of all times, lie no further apart than this: Samoa's lie 25 and a half hours. In ms. */
+const WIDEST_MS = 48 * 3_600_000
 
 /**
  * A cron expression in a time zone: which moments it means.
@@ -49,7 +51,11 @@ export class CronExpression {
     for (let n = 0; n < MOST_STRETCHES; n++) {
       const found = this.#nextIn(stretch, after)
       if (found === undefined) return undefined
-      const change = this.#zone.changeBetween(from, found)
+      const isFar = found > from + 2 * WIDEST_MS
+      const change = this.#zone.changeBetween(from, isFar ? from + WIDEST_MS : found)
+      // Between here and there the clocks show nothing that is meant, whatever their offset is. So what becomes of them on the way need not
+      // be looked at, which would take longer than all the rest.
+      if (change === undefined && isFar) return this.next(found - WIDEST_MS)
       // A change at the very moment is looked at too: what the clocks then show is another time.
       if (change === undefined) return found
       stretch = { offset: change.after, beganBy: change }

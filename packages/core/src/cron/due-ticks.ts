@@ -20,13 +20,20 @@ export interface Due {
 
 /**
  * Decides what to do about the ticks since `firstMs`, which has not been run. Those up to a minute late run in any case; of those that are
- * later, `skip` runs none, `once` the newest unless one runs anyway, `fill` the newest so many.
+ * later, or of the time before `resumedMs`, when the schedule was paused, `skip` runs none, `once` the newest unless one runs anyway, `fill`
+ * the newest so many.
  */
-export function dueTicks(next: NextTick, firstMs: number, nowMs: number, missed: Missed): Due {
+export function dueTicks(
+  next: NextTick,
+  firstMs: number,
+  nowMs: number,
+  missed: Missed,
+  resumedMs: number = Number.NEGATIVE_INFINITY,
+): Due {
   const first = next(firstMs - 1)
   const nextMs = next(nowMs)
   if (first === undefined || first > nowMs) return { ticks: [], droppedMs: undefined, nextMs }
-  const lateMs = Math.max(first, nowMs - ON_TIME_MS)
+  const lateMs = Math.max(first, nowMs - ON_TIME_MS, Math.min(resumedMs, nowMs))
   const onTime = between(next, lateMs, nowMs)
   if (first >= lateMs) return { ticks: onTime, droppedMs: undefined, nextMs }
   const caughtUp = newest(next, first, lateMs - 1, catchUp(missed, onTime.length))

@@ -31,6 +31,7 @@ export interface IntervalRule extends Span {
 
 /** Once. */
 export interface OnceRule {
+  /** In the past: at once, up to a week late. What is written down later than that is finished without a job, since it may have run and been forgotten. */
   readonly at: Date
 }
 
@@ -42,7 +43,7 @@ export interface ScheduleOptions extends Omit<JobOptions, 'delay' | 'scheduledFo
   /** Unique in the schema, 1 to 200 characters; dots make good separators. @default the name of the queue */
   readonly name?: string
   /**
-   * What becomes of ticks more than a minute late, because no worker was there or the schedule was paused: `skip` drops them, `once` runs
+   * What becomes of ticks more than a minute late, because no worker was there, and of those while the schedule was paused: `skip` drops them, `once` runs
    * the newest, `{ fill: n }` the newest n, 1 to 1,000. @default 'once'
    */
   readonly missed?: Missed

@@ -4,10 +4,12 @@ import type { Tables } from '../sql/statement.ts'
 import { AnswerStore } from '../store/answer-store.ts'
 import type { Database } from '../store/database.ts'
 import { HistoryStore } from '../store/history-store.ts'
+import { KeyStore } from '../store/key-store.ts'
 import { QueueStore } from '../store/queue-store.ts'
 import { ScheduleStore } from '../store/schedule-store.ts'
 import { WorkerStore } from '../store/worker-store.ts'
 import { Historian, type HistorianDeps } from './historian.ts'
+import { KeyKeeper } from './key-keeper.ts'
 import { Leader } from './leader.ts'
 import { ModestDatabase } from './modest-database.ts'
 import { Rescuer } from './rescuer.ts'
@@ -25,7 +27,7 @@ interface MaintenanceNeeds {
   readonly retention: HistorianDeps['retention']
 }
 
-/** Makes what the elected leader does: rescue, partitions, retention, schedules. */
+/** Makes what the elected leader does: rescue, unique keys, partitions, retention, schedules. */
 export function createMaintenance(needs: MaintenanceNeeds): Service {
   const { database, tables, events, workerId, leaseMs, reachableMs, retention } = needs
   const store = new WorkerStore(tables)
@@ -45,6 +47,12 @@ export function createMaintenance(needs: MaintenanceNeeds): Service {
     store: new ScheduleStore(tables),
     lookMs: leaseMs / 6,
   })
-  const tasks = [rescuer, historian, scheduler]
+  const keeper = new KeyKeeper({
+    database: modest,
+    store: new KeyStore(tables),
+    events,
+    everyMs: leaseMs / 9,
+  })
+  const tasks = [rescuer, keeper, historian, scheduler]
   return new Leader({ database, store, events, workerId, termMs: leaseMs / 2, tasks })
 }

@@ -60,7 +60,6 @@ export class Rescuer implements Service {
       await this.#adoptOrphans()
     }
     await this.#rescueAll()
-    await store.releaseUnblocked(database)
     return leaseMs / 9
   }
 

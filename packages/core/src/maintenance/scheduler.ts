@@ -87,9 +87,11 @@ export class Scheduler implements Service {
   #plan(due: DueSchedule): TickPlan {
     try {
       const next = this.#ticksOf(due.rule)
+      if (mayHaveRun(due)) return { due, ticks: [], droppedMs: due.rule.atMs, nextMs: undefined }
       // A one-off is meant for its moment, whenever it was written down.
       const first = due.nextMs ?? due.rule.atMs ?? due.sinceMs
-      const { ticks, droppedMs, nextMs } = dueTicks(next, Math.ceil(first), due.clockMs, due.missed)
+      const resumed = due.resumedMs === undefined ? undefined : Math.ceil(due.resumedMs)
+      const { ticks, droppedMs, nextMs } = dueTicks(next, Math.ceil(first), due.clockMs, due.missed, resumed)
       return { due, ticks: ticks.map((atMs) => ({ id: newJobId(), atMs })), droppedMs, nextMs }
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
@@ -145,5 +147,12 @@ export class Scheduler implements Service {
     return 0
   }
 }
+
+/**
+ * A one-off that was written down longer after its moment than finished ones are kept: it may have run, and been forgotten, and then come back
+ * with the next start of a program that writes it each time.
+ */
+const mayHaveRun = ({ rule, nextMs, sinceMs }: DueSchedule): boolean =>
+  nextMs === undefined && rule.atMs !== undefined && rule.atMs < sinceMs - KEEP_FINISHED_MS
 
 const isDue = ({ nextMs, clockMs }: DueSchedule): boolean => nextMs === undefined || nextMs <= clockMs

@@ -96,7 +96,7 @@ CREATE TABLE ${t.uniqueKeys} (
   PRIMARY KEY (queue_name, unique_key)
 ) WITH (fillfactor = 90);
 CREATE INDEX unique_keys_held_until ON ${t.uniqueKeys} (held_until) WHERE held_until IS NOT NULL;
-CREATE INDEX unique_keys_behind ON ${t.uniqueKeys} (queue_name, unique_key) WHERE behind_id IS NOT NULL;
+CREATE INDEX unique_keys_behind ON ${t.uniqueKeys} (behind_id) WHERE behind_id IS NOT NULL;
 `
 
 /** Who works, who leads, and the table that pause and limits will use. */

@@ -10,6 +10,7 @@ export const schedules: Migration = {
     [
       tables(t),
       ruleTrigger(t),
+      resumeTrigger(t),
       writeSchedule(t),
       syncSchedules(t),
       declareSchedules(t),
@@ -39,6 +40,8 @@ CREATE TABLE ${t.schedules} (
   last_at     timestamptz,
   last_job_id uuid,
   paused_at   timestamptz,
+  -- When it last went on after a pause: what was to come before, it has missed, however short the pause was.
+  resumed_at  timestamptz,
   finished_at timestamptz,
   -- Why the rule can't be followed; cleared when it changes.
   error       text,
@@ -82,6 +85,18 @@ CREATE TRIGGER pgq_changed_rule BEFORE UPDATE ON ${t.schedules} FOR EACH ROW
   WHEN ((OLD.cron, OLD.every_ms, OLD.once_at, OLD.timezone, OLD.starts_at, OLD.ends_at)
     IS DISTINCT FROM (NEW.cron, NEW.every_ms, NEW.once_at, NEW.timezone, NEW.starts_at, NEW.ends_at))
   EXECUTE FUNCTION ${t.schema}.on_changed_rule();
+`
+
+/** By hand too: `UPDATE … SET paused_at = NULL` is a resume. */
+const resumeTrigger = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.on_resumed_schedule() RETURNS trigger LANGUAGE plpgsql AS ${functionBody(`
+BEGIN
+  NEW.resumed_at := pg_catalog.clock_timestamp();
+  RETURN NEW;
+END`)};
+CREATE TRIGGER pgq_resumed_schedule BEFORE UPDATE ON ${t.schedules} FOR EACH ROW
+  WHEN (OLD.paused_at IS NOT NULL AND NEW.paused_at IS NULL)
+  EXECUTE FUNCTION ${t.schema}.on_resumed_schedule();
 `
 
 /** Writes nothing where nothing is different, so that a start of a hundred workers leaves no dead rows. */

@@ -1,6 +1,8 @@
 import { AHEAD, PARKED } from '../sql/parking.ts'
 import type { Tables } from '../sql/statement.ts'
 import { takeKeyByRulesBody } from '../sql/take-key-by-rules.ts'
+import { deleteLeftKeysBody, releaseUnblockedBody } from '../sql/tend-keys.ts'
+import { HOT_SETTINGS } from './0005-hot-statements.ts'
 import { type Migration, functionBody } from './migration.ts'
 
 /** Unique jobs in all their forms: keys from payloads, rules for conflicts, and jobs that wait behind one that runs. */
@@ -9,14 +11,14 @@ export const uniqueJobs: Migration = {
   name: 'unique jobs',
   breaking: true,
   up: (t) =>
-    [keyOfPayload(t), rules(t), parking(t), takeKeyByRules(t), giveKeyBack(t), behind(t), unblock(t)].join(
-      '\n',
-    ),
+    [keyOfPayload(t), rules(t), parking(t), takeKeyByRules(t), giveKeyBack(t), behind(t), tend(t)].join('\n'),
 }
 
 const SETTINGS = 'SET search_path = pg_catalog, pg_temp'
 /** Look-ups by id stay look-ups by id, also when the tables were all but empty at the time of the plan. */
 const BY_INDEX = `${SETTINGS} SET enable_seqscan = off`
+/** A walk along an index, and a look at the jobs of each key by their ids, whatever statistics say. */
+const WALK = `LANGUAGE plpgsql VOLATILE ${SETTINGS} ${[...HOT_SETTINGS, 'enable_sort = off'].map((setting) => `SET ${setting}`).join(' ')}`
 
 /**
  * The key that payload fields make: their names and values as JSON in one canonical form, so that equal values make equal keys
@@ -207,28 +209,36 @@ CREATE CONSTRAINT TRIGGER pgq_on_behind AFTER INSERT OR UPDATE OF behind_id ON $
   WHEN (NEW.behind_id IS NOT NULL) EXECUTE FUNCTION ${t.schema}.on_behind();
 `
 
-/** For the leader: jobs that still wait behind one that is gone, because somebody had a row locked or deleted it from a partition. */
-const unblock = (t: Tables): string => `
-CREATE FUNCTION ${t.schema}.release_unblocked() RETURNS integer LANGUAGE plpgsql VOLATILE ${BY_INDEX} AS ${functionBody(`
+/**
+ * For the leader: what settles and deletes had to leave, because they wait for nobody. A key whose row somebody had locked when its job
+ * ended, and a job that waits behind one that is gone.
+ */
+const tend = (t: Tables): string => `
+CREATE FUNCTION ${t.schema}.tend_key(tended_queue text, tended_key text) RETURNS text LANGUAGE plpgsql VOLATILE ${BY_INDEX} AS ${functionBody(`
 DECLARE
-  held  record;
-  freed integer := 0;
+  held ${t.uniqueKeys};
 BEGIN
-  FOR held IN
-    SELECT known.ctid AS spot, known.queue_name, known.job_id
-    FROM ${t.uniqueKeys} AS known
-    WHERE known.behind_id IS NOT NULL AND ${t.schema}.live_status(known.behind_id, known.queue_name, known.unique_key) IS NULL
-    ORDER BY known.queue_name, known.unique_key
-    LIMIT 1000
-    FOR UPDATE SKIP LOCKED
-  LOOP
-    IF ${t.schema}.release_behind(held.queue_name, held.job_id) THEN
-      UPDATE ${t.uniqueKeys} SET behind_id = NULL WHERE ctid = held.spot;
-      freed := freed + 1;
-    END IF;
-  END LOOP;
-  RETURN freed;
+  -- The lock comes first: what is looked at after it cannot change any more.
+  SELECT known.* INTO held FROM ${t.uniqueKeys} AS known
+  WHERE known.queue_name = tended_queue AND known.unique_key = tended_key
+  FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND OR ${t.schema}.live_status(held.behind_id, tended_queue, tended_key) IS NOT NULL THEN RETURN NULL; END IF;
+  IF held.behind_id IS NOT NULL THEN
+    IF NOT ${t.schema}.release_behind(tended_queue, held.job_id) THEN RETURN NULL; END IF;
+    UPDATE ${t.uniqueKeys} AS known SET behind_id = NULL WHERE known.queue_name = tended_queue AND known.unique_key = tended_key;
+    RETURN 'released';
+  END IF;
+  IF held.held_until > clock_timestamp() OR ${t.schema}.live_status(held.job_id, tended_queue, tended_key) IS NOT NULL THEN RETURN NULL; END IF;
+  DELETE FROM ${t.uniqueKeys} AS known WHERE known.queue_name = tended_queue AND known.unique_key = tended_key;
+  RETURN 'deleted';
 END`)};
-COMMENT ON FUNCTION ${t.schema}.release_unblocked() IS
-  'Releases jobs that wait behind one that is no longer there: for pgq itself.';
+
+CREATE FUNCTION ${t.schema}.release_unblocked(after uuid, most integer, OUT freed integer, OUT last uuid) ${WALK} AS ${functionBody(releaseUnblockedBody(t))};
+COMMENT ON FUNCTION ${t.schema}.release_unblocked(uuid, integer) IS
+  'Looks at some jobs that wait behind others, and releases those that wait behind one that is no longer there: for pgq itself.';
+
+CREATE FUNCTION ${t.schema}.delete_left_keys(after_queue text, after_key text, most integer, OUT deleted integer, OUT last_queue text, OUT last_key text)
+${WALK} AS ${functionBody(deleteLeftKeysBody(t))};
+COMMENT ON FUNCTION ${t.schema}.delete_left_keys(text, text, integer) IS
+  'Looks at some unique keys, and deletes those that were left behind by jobs that are no longer there: for pgq itself.';
 `

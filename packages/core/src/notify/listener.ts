@@ -17,6 +17,8 @@ export interface ListenerDeps {
   readonly events: Events
   /** A queue may have work; no name means any of them, since something may have been missed. */
   readonly onWake: (queue?: string) => void
+  /** A queue was paused, held back, or has other limits; or, with a group, that group was held back. */
+  readonly onHold: (queue: string, group: string | null) => void
   /** A running job was cancelled. */
   readonly onCancel: (jobId: string) => void
 }
@@ -106,6 +108,11 @@ export class Listener implements Service {
     return CHECK_EVERY_MS
   }
 
+  #hold(place: string): void {
+    const [queue, group] = JSON.parse(place) as [string, string | null]
+    this.#deps.onHold(queue, group)
+  }
+
   #giveUp(): number {
     this.#disconnect(
       new Error(
@@ -117,6 +124,7 @@ export class Listener implements Service {
 
   #notified(payload: string): void {
     if (payload.startsWith('queue:')) this.#deps.onWake(payload.slice('queue:'.length))
+    else if (payload.startsWith('hold:')) this.#hold(payload.slice('hold:'.length))
     else if (payload.startsWith('cancel:')) this.#deps.onCancel(payload.slice('cancel:'.length))
     else if (payload.startsWith('probe:')) this.#onProbe?.(payload.slice('probe:'.length))
   }

@@ -81,7 +81,8 @@ const PLAIN = {
  * claim frees its slot, and nothing else does. Nobody who enqueues or settles takes the lock.
  *
  * Jobs are chosen by `(place in their group, turn of the group)`: each group gets one before any gets two. The turns go on after
- * `last_group`, which the worker remembers; groups that come up empty cost a probe of an index.
+ * `last_group`, which the worker remembers; groups that come up empty cost a probe of an index. There may be so many of these that turns
+ * take long, so what slots are left go to the groups that have waited longest, whose turn it is or not.
  *
  * The last row has no id; its payload tells the worker how it went: `cursor`, where turns go on; `again_ms`, when to look again;
  * `paused`; `counted`, that it has limits; `limited`, that one of them kept jobs back.
@@ -100,7 +101,10 @@ DECLARE
   is_counted boolean;
   is_more    boolean := false;
   is_cut     boolean;
+  -- The groups in turn, and where the look at them has ended; and those that have waited longest, whether in turn or not.
   keys       text[];
+  last_seen  text;
+  aged       text[];
   due_seen   integer;
   lookahead  integer;
   tids       tid[];
@@ -151,12 +155,15 @@ BEGIN
   group_step := rule.group_rate_period_ms / rule.group_rate_limit;
   group_burst := coalesce(rule.group_rate_burst, greatest(1, ceil(${SAVED_UP_MS} / group_step)));
 
-  SELECT array_agg(DISTINCT due.group_key), count(*) INTO keys, due_seen
+  SELECT array_agg(DISTINCT due.group_key), count(*) INTO aged, due_seen
   FROM (SELECT job.group_key FROM ${t.waiting} AS job
         WHERE job.queue_name = wanted_queue AND job.group_key IS NOT NULL AND job.scheduled_for <= instant
         ORDER BY job.scheduled_for
         LIMIT ${DUE_LOOKS}) AS due;
-  IF due_seen = ${DUE_LOOKS} THEN
+  IF due_seen < ${DUE_LOOKS} THEN
+    keys := aged;
+    aged := '{}';
+  ELSE
     lookahead := least(${GROUP_LOOKS}, 2 * free + 64);
     keys := ARRAY(${groupsWhere(t, `coalesce(last_group, '')`, 'lookahead')});
     is_more := cardinality(keys) = lookahead;
@@ -164,6 +171,11 @@ BEGIN
       keys := keys || ARRAY(SELECT first.key FROM (${groupsWhere(t, `''`, 'lookahead - cardinality(keys)')}) AS first WHERE first.key <= last_group);
       is_more := cardinality(keys) >= lookahead;
     END IF;
+    last_seen := keys[cardinality(keys)];
+    -- Those that have jobs for later only would take from the share of the others.
+    keys := ARRAY(
+      SELECT turn.name FROM (SELECT unnest(keys) AS name, 1 AS room) AS turn
+      WHERE EXISTS (${dueJobs(t, `turn.name <> ''`, 'job.group_key = turn.name')}));
   END IF;
   -- Without groups and a rate there is nothing to weigh: the claim is that of any other queue, of so many jobs.
   IF keys IS NULL AND step IS NULL THEN
@@ -176,11 +188,12 @@ BEGIN
     RETURN;
   END IF;
   keys := array_append(keys, '');
+  aged := ARRAY(SELECT key FROM unnest(aged) AS key WHERE key <> ALL (keys));
   -- Twice the share of each: what some leave of theirs goes to the others.
-  lookahead := least(free, greatest(1, ceil(2.0 * free / cardinality(keys))::integer));
+  lookahead := least(free, greatest(1, ceil(2.0 * free / cardinality(keys || aged))::integer));
 
   WITH turn AS MATERIALIZED (
-    SELECT key.name, row_number() OVER (ORDER BY coalesce(key.name <= last_group, false), key.name) AS place,
+    SELECT key.name, row_number() OVER (ORDER BY key.name = ANY (aged), coalesce(key.name <= last_group, false), key.name) AS place,
            ${savedUp('rate.available_at', 'group_burst', 'group_step')} AS available, rate.blocked_until,
            CASE WHEN key.name = '' OR rule.group_concurrency_limit IS NULL THEN lookahead
                 ELSE least(lookahead, rule.group_concurrency_limit - (
@@ -188,7 +201,7 @@ BEGIN
                     SELECT FROM ${t.processing} AS job
                     WHERE job.limited AND job.queue_name = wanted_queue AND job.group_key = key.name
                     LIMIT rule.group_concurrency_limit) AS running)) END::integer AS room
-    FROM (SELECT unnest(keys) COLLATE "C" AS name) AS key
+    FROM (SELECT unnest(keys || aged) COLLATE "C" AS name) AS key
     LEFT JOIN LATERAL (
       SELECT known.available_at, known.blocked_until FROM ${t.rates} AS known
       WHERE known.queue_name = wanted_queue AND known.group_key = key.name AND key.name <> ''
@@ -272,8 +285,13 @@ BEGIN
                        ELSE least(CASE WHEN is_more THEN ${LOOK_ON_MS} END, CASE WHEN is_counted THEN ${LOOK_AGAIN_MS} END,
                                   greatest(1, date_part('epoch', next_at - instant) * 1000)) END);
   END IF;
-  RETURN QUERY SELECT NULL::uuid, wanted_queue,
-    note || jsonb_build_object('cursor', CASE WHEN is_more AND coalesce(cardinality(ids), 0) < free THEN keys[cardinality(keys) - 1]
-                                              ELSE coalesce(served[cardinality(served)], last_group) END),
+  -- The turns go on after the last that was served in turn, or where the look has ended when all of them were.
+  IF NOT is_more OR coalesce(cardinality(ids), 0) >= free THEN
+    last_seen := coalesce(
+      (SELECT pick.name FROM unnest(served) WITH ORDINALITY AS pick (name, place)
+       WHERE pick.name <> '' AND pick.name = ANY (keys) ORDER BY pick.place DESC LIMIT 1),
+      CASE WHEN is_more THEN last_seen END, last_group);
+  END IF;
+  RETURN QUERY SELECT NULL::uuid, wanted_queue, note || jsonb_build_object('cursor', last_seen),
     NULL::text, NULL::integer, NULL::jsonb, NULL::jsonb;
 END`

@@ -1,5 +1,6 @@
 import { epochMs } from './columns.ts'
 import { PARKED } from './parking.ts'
+import { beginsAt, burstOf, type RatePrefix, savedUp, stepOf } from './rates.ts'
 import type { Tables } from './statement.ts'
 
 /** Counting those that go before a job ends here. */
@@ -41,6 +42,12 @@ const holders = (t: Tables, whose: string): string => `
       FROM ${t.processing} AS other
       WHERE other.queue_name = job.queue_name AND other.limited AND ${whose}`
 
+/** When the job may begin under the rate of its queue or group, as a claim would have it; null where there is none. */
+const mayBegin = (prefix: RatePrefix): string => {
+  const [burst, step] = [burstOf('rule', prefix), stepOf('rule', prefix)]
+  return beginsAt(savedUp('rate.available_at', burst, step), '0', burst, step)
+}
+
 /**
  * The body of `explain`: looks for the job by its id in one partition after another, and says what it finds. A waiting job gets
  * a row for everything in its way.
@@ -53,6 +60,7 @@ DECLARE
   worker  record;
   rule    record;
   pace    record;
+  cost    float8;
   whose   text;
   held    uuid[];
   alive   bigint;
@@ -84,8 +92,10 @@ BEGIN
         jsonb_build_object('since', ${epochMs('rule.paused_at')}, 'reason', rule.paused_reason);
     END IF;
 
+    cost := coalesce(job.cost, 1);
     FOR pace IN
-      SELECT rate.* FROM ${t.rates} AS rate
+      SELECT rate.group_key, rate.blocked_until, CASE WHEN rate.group_key = '' THEN ${mayBegin('rate_')} ELSE ${mayBegin('group_rate_')} END AS begins_at
+      FROM ${t.rates} AS rate
       WHERE rate.queue_name = job.queue_name AND rate.group_key IN ('', job.group_key)
       ORDER BY rate.group_key
     LOOP
@@ -95,10 +105,10 @@ BEGIN
         RETURN QUERY SELECT 'held_back', format('a handler has held back %s until %s', whose, pace.blocked_until),
           jsonb_build_object('until', ${epochMs('pace.blocked_until')}, 'group', nullif(pace.group_key, ''));
       END IF;
-      IF pace.available_at > instant AND (CASE WHEN pace.group_key = '' THEN rule.rate_limit ELSE rule.group_rate_limit END) IS NOT NULL THEN
+      IF pace.begins_at > instant THEN
         clear := false;
-        RETURN QUERY SELECT 'rate_limited', format('the rate of %s is used up until %s', whose, pace.available_at),
-          jsonb_build_object('until', ${epochMs('pace.available_at')}, 'group', nullif(pace.group_key, ''));
+        RETURN QUERY SELECT 'rate_limited', format('the rate of %s lets it begin at %s', whose, pace.begins_at),
+          jsonb_build_object('until', ${epochMs('pace.begins_at')}, 'group', nullif(pace.group_key, ''));
       END IF;
     END LOOP;
 

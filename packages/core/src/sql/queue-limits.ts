@@ -59,12 +59,17 @@ RETURNING name`,
 })
 
 /**
- * Makes what runs count against the limits of its queue, where that was claimed before there were any. What somebody is
- * settling at this moment is passed over.
+ * Makes what runs count against the limits of its queue, where that was claimed before there were any. What somebody has locked at
+ * this moment is passed over, and counted in the answer. The look at it has a snapshot of its own, so it comes first: what ends meanwhile is
+ * counted once too often, and the next look finds it gone.
  */
-export const countRunning = (t: Tables): Statement<{ readonly queue: string }, { readonly id: string }> => ({
+export const countRunning = (
+  t: Tables,
+): Statement<{ readonly queue: string }, { readonly left: string }> => ({
   name: 'count running jobs',
-  text: `SELECT id FROM ${t.schema}.count_running($1::text) AS id`,
+  text: `
+SELECT uncounted.jobs - (SELECT count(*) FROM ${t.schema}.count_running($1::text)) AS left
+FROM (SELECT count(*) AS jobs FROM ${t.processing} AS job WHERE job.queue_name = $1::text AND NOT job.limited) AS uncounted`,
   values: ({ queue }) => [queue],
 })
 
@@ -89,8 +94,8 @@ WHERE rate.ctid = ANY (ARRAY(
   LEFT JOIN ${t.queues} AS queue ON queue.name = known.queue_name
   -- All that can be saved up is saved up a period after the next job may begin, or sooner.
   WHERE coalesce(known.blocked_until < clock_timestamp(), true)
-    AND coalesce(known.available_at + greatest(queue.rate_period_ms * greatest(1, queue.rate_burst / queue.rate_limit),
-          queue.group_rate_period_ms * greatest(1, queue.group_rate_burst / queue.group_rate_limit), 0) * interval '1 ms' < clock_timestamp(), true)
+    AND coalesce(known.available_at + greatest(queue.rate_period_ms * greatest(1, queue.rate_burst::float8 / queue.rate_limit),
+          queue.group_rate_period_ms * greatest(1, queue.group_rate_burst::float8 / queue.group_rate_limit), 0) * interval '1 ms' < clock_timestamp(), true)
   LIMIT $1
   FOR UPDATE OF known SKIP LOCKED))
 RETURNING rate.queue_name AS name`,

@@ -48,7 +48,8 @@ removed AS (
 revived AS (
   ${moveInto(t.waiting, 'removed', {
     status: `'failed'`,
-    scheduled_for: 'clock_timestamp()',
+    // A group keeps its order; elsewhere jobs that were never tried go first.
+    scheduled_for: 'CASE WHEN group_key IS NULL THEN clock_timestamp() ELSE scheduled_for END',
     ...LOST_CLAIM,
   })}
   WHERE attempts < max_attempts

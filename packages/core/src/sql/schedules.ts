@@ -18,6 +18,7 @@ export interface ScheduleRow {
   readonly last: string | null
   readonly job: string | null
   readonly paused: string | null
+  readonly resumed: string | null
   readonly finished: string | null
   readonly retired: string | null
   readonly declared: string
@@ -36,7 +37,7 @@ const ms = (column: string): string => `(${epochMs(column)})::text`
 /** Names of one word, and text alone: some of it runs on other people's drivers. */
 const COLUMNS = `name, queue_name AS queue, cron, every_ms::text AS every, ${ms('once_at')} AS once, timezone,
   ${ms('starts_at')} AS starts, ${ms('ends_at')} AS ends, missed, payload::text, options::text,
-  ${ms('next_at')} AS next, ${ms('last_at')} AS last, last_job_id::text AS job, ${ms('paused_at')} AS paused,
+  ${ms('next_at')} AS next, ${ms('last_at')} AS last, last_job_id::text AS job, ${ms('paused_at')} AS paused, ${ms('resumed_at')} AS resumed,
   ${ms('finished_at')} AS finished, ${ms('retired_at')} AS retired, declared::text, error, ${ms('since')} AS since,
   version::text, ${ms('created_at')} AS created, (extract(epoch FROM next_at) * 1000000)::bigint::text AS exact,
   ${ms('statement_timestamp()')} AS clock`

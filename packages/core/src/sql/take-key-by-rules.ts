@@ -31,7 +31,8 @@ DECLARE
 BEGIN
   behind := false;
   LOOP
-    SELECT known.job_id, known.behind_id, known.held_until > clock_timestamp() AS kept INTO held
+    SELECT known.job_id, known.behind_id, known.held_until > clock_timestamp() AS kept,
+           'completed' = ANY (known.ended_statuses) AS kept_when_done INTO held
     FROM ${t.uniqueKeys} AS known
     WHERE known.queue_name = wanted_queue AND known.unique_key = wanted_key;
     IF NOT FOUND THEN
@@ -51,6 +52,8 @@ BEGIN
 
     IF status = ANY (in_my_way) AND (status = 'processing' OR NOT (serial OR changing)) THEN RETURN; END IF;
     IF status IS NULL AND held.kept THEN RETURN; END IF;
+    -- One that runs will have been the one of its period: nothing is to wait behind it.
+    IF status = 'processing' AND serial AND NOT changing AND held.kept AND held.kept_when_done THEN RETURN; END IF;
 
     -- The row of the key comes first, for all who need both.
     IF NOT locked AND (status IS NULL OR NOT status = ANY (in_my_way) OR changing AND held.behind_id IS NOT NULL) THEN

@@ -1,13 +1,6 @@
 import { deleteSome } from './delete-some.ts'
 import type { Statement, Tables } from './statement.ts'
 
-/** Releases jobs that still wait behind one that is gone: see the migration for how that can come about. */
-export const releaseUnblocked = (t: Tables): Statement<void, { readonly freed: string }> => ({
-  name: 'release unblocked jobs',
-  text: `SELECT ${t.schema}.release_unblocked() AS freed`,
-  values: () => [],
-})
-
 /** Deletes keys whose period is over and whose job has ended, a bounded number at a time. */
 export const deleteExpiredKeys = (
   t: Tables,

@@ -44,20 +44,22 @@ export class QueueStore {
     return new Set((await session.run(this.#statements.underWay, undefined)).map(({ claim }) => claim))
   }
 
-  /** Writes the limits of a definition, unless it says nothing of them or the same were declared before. */
-  async declare(session: Session, { name: queue, limits }: AnyQueue): Promise<void> {
-    if (limits === undefined) return
+  /** Writes the limits of a definition, unless it says nothing of them or the same were declared before. Returns whether it did. */
+  async declare(session: Session, { name: queue, limits }: AnyQueue): Promise<boolean> {
+    if (limits === undefined) return false
     const columns = columnsOf(limits)
-    await session.run(this.#statements.declare, { queue, declared: JSON.stringify(columns), columns })
+    const declared = JSON.stringify(columns)
+    return (await session.run(this.#statements.declare, { queue, declared, columns })).length > 0
   }
 
   async setLimits(session: Session, queue: string, limits: CheckedLimits): Promise<void> {
     await session.run(this.#statements.set, { queue, declared: null, columns: columnsOf(limits) })
   }
 
-  /** Makes running jobs count that were claimed before there were limits. */
-  async countRunning(session: Session, queue: string): Promise<void> {
-    await session.run(this.#statements.count, { queue })
+  /** Makes running jobs count that were claimed before there were limits. Returns how many do not yet, since somebody has them locked. */
+  async countRunning(session: Session, queue: string): Promise<number> {
+    const [row] = await session.run(this.#statements.count, { queue })
+    return Number(row?.left ?? 0)
   }
 
   async holdBack(session: Session, queue: string, group: string | null, forMs: number): Promise<void> {

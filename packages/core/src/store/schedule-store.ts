@@ -49,6 +49,8 @@ export interface ScheduleRecord {
 export interface DueSchedule extends ScheduleRecord {
   readonly nextMs: number | undefined
   readonly sinceMs: number
+  /** When it last went on after a pause. */
+  readonly resumedMs: number | undefined
   readonly version: number
   readonly seenUs: string | null
 }
@@ -198,6 +200,7 @@ function dueSchedule(row: ScheduleRow): DueSchedule {
     ...scheduleRecord(row),
     nextMs: msOf(row.next),
     sinceMs: Number(row.since),
+    resumedMs: msOf(row.resumed),
     version: Number(row.version),
     seenUs: row.exact,
   }

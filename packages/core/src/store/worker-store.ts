@@ -2,7 +2,6 @@ import type { JobStatus } from '../job/status.ts'
 import { electLeader, resignLeader } from '../sql/leader.ts'
 import { adoptOrphans, rescueJobs, wakeQueues } from '../sql/rescue-jobs.ts'
 import type { Tables } from '../sql/statement.ts'
-import { releaseUnblocked } from '../sql/unique-keys.ts'
 import {
   type WorkerParams,
   forgetWorkers,
@@ -34,7 +33,6 @@ export class WorkerStore {
       lose: loseWorkers(tables),
       forget: forgetWorkers(tables),
       rescue: rescueJobs(tables),
-      unblock: releaseUnblocked(tables),
       adopt: adoptOrphans(tables),
       wake: wakeQueues(tables),
       elect: electLeader(tables),
@@ -69,12 +67,6 @@ export class WorkerStore {
   async rescue(session: Session, limit: number): Promise<RescuedJob[]> {
     const rows = await session.run(this.#statements.rescue, { limit })
     return rows.map((row) => ({ id: row.id, queue: row.queue_name, status: row.status as JobStatus }))
-  }
-
-  /** Releases jobs that wait behind one that is gone. Returns how many. */
-  async releaseUnblocked(session: Session): Promise<number> {
-    const [row] = await session.run(this.#statements.unblock, undefined)
-    return Number(row?.freed)
   }
 
   /** Returns how many unknown holders of claims were found. */

@@ -1,24 +1,19 @@
-import type { Events } from '../events.ts'
 import { type AttemptResult, decideTransition, type Transition } from '../job/transition.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore } from '../store/job-store.ts'
-import type { QueueStore } from '../store/queue-store.ts'
 import type { Attempt } from './attempt.ts'
 import { Forgiveness } from './forgiveness.ts'
-import { heedRateLimit } from './heed-rate-limit.ts'
+import { heedRateLimit, type HoldingDeps } from './heed-rate-limit.ts'
 import type { Settlement } from './settlement.ts'
 import type { Settler } from './settler.ts'
 import { runInTransaction } from './transactional.ts'
 
 /** What is needed from outside to end attempts. */
-export interface AttemptEndingsDeps {
-  readonly database: Database
+export interface AttemptEndingsDeps extends HoldingDeps {
   /** Where transactional handlers get their transactions; opened on first use. */
   readonly transactions: () => Database
   readonly store: JobStore
-  readonly queues: QueueStore
   readonly settler: Settler
-  readonly events: Events
 }
 
 /** After an error of our own, when to run the job again, in ms. */

@@ -7,6 +7,7 @@ import type { Database } from '../store/database.ts'
 import type { ClaimNote, JobStore } from '../store/job-store.ts'
 import { demandOf, type Wanted } from './demand.ts'
 import { Floors } from './floors.ts'
+import { Holds } from './holds.ts'
 import type { Runner } from './runner.ts'
 import type { Settler } from './settler.ts'
 
@@ -51,6 +52,9 @@ export class Claimer implements Service {
   #isLimited = false
   /** Which group was served last of each queue that has some: its turns go on from there. */
   readonly #lastGroups = new Map<string, string>()
+  readonly #holds = new Holds()
+  /** What a hold made it give back and is not written yet: the ids, and their queues. */
+  readonly #givenBack = new Map<string, string>()
   #alarms = 0
   #turn = 0
   #doubtUntilMs = 0
@@ -104,11 +108,30 @@ export class Claimer implements Service {
     this.#loop.wake()
   }
 
+  /** Gives back the unstarted jobs of a queue, or of one of its groups: whether they may start has changed since they were claimed. */
+  hold(queue: string, group: string | null): void {
+    const lane = this.#deps.runner.lanes.get(queue)
+    if (!lane) return
+    this.#holds.add(queue, group)
+    this.#giveBackHeld(lane.remove(this.#holds.covers))
+  }
+
   /** Looks again if it was what this worker has in hand that kept it from claiming, or may have been: a slot of a limit. */
   wakeIfFull(): void {
     if (!this.#isFull && !this.#isLimited) return
     for (const lane of this.#deps.runner.lanes.values()) if (lane.isLimited) lane.againAtMs = 0
     this.#loop.wake()
+  }
+
+  /** Looks again for what a hold made it give back, once that is written: nobody notifies of it, and some of it may start all the same. */
+  wakeIfReturned(): void {
+    if (this.#givenBack.size === 0) return
+    const unsettled = new Set(this.#deps.settler.ids())
+    for (const [id, queue] of this.#givenBack) {
+      if (unsettled.has(id)) continue
+      this.#givenBack.delete(id)
+      this.wakeFor(queue)
+    }
   }
 
   /** For how long every claim has left jobs behind, in ms. */
@@ -186,6 +209,7 @@ export class Claimer implements Service {
     const startedMs = monotonicMs()
     const turns = wanted.map((want) => ({ ...want, lastGroup: this.#lastGroups.get(want.queue) }))
     const plan = this.#floors.apply(turns, startedMs)
+    this.#holds.clear()
     const notes = new Map<string, ClaimNote>()
     const jobs = await this.#inDoubt(
       store.claim(database, { workerId: id, wanted: plan.wanted }, (queue, note) => notes.set(queue, note)),
@@ -195,7 +219,7 @@ export class Claimer implements Service {
     this.#markExhausted(wanted, jobs)
     this.#heed(wanted, notes)
     // Claimed under an id that was declared lost in between: those claims are void, and others rescue the jobs.
-    if (id === workerId()) runner.add(jobs)
+    if (id === workerId()) runner.add(this.#withoutHeld(jobs))
     return jobs.length
   }
 
@@ -223,6 +247,18 @@ export class Claimer implements Service {
       if (note?.againMs === 0) lane.isExhausted = false
     }
     this.#isLimited = [...runner.lanes.values()].some((lane) => lane.isLimited)
+  }
+
+  #withoutHeld(jobs: readonly ClaimedJob[]): readonly ClaimedJob[] {
+    const held = jobs.filter(this.#holds.covers)
+    if (held.length === 0) return jobs
+    this.#giveBackHeld(held)
+    return jobs.filter((job) => !this.#holds.covers(job))
+  }
+
+  #giveBackHeld(jobs: readonly ClaimedJob[]): void {
+    for (const { id, queue } of jobs) this.#givenBack.set(id, queue)
+    this.#deps.runner.giveBack(jobs)
   }
 
   async #inDoubt<T>(claim: Promise<T>): Promise<T> {

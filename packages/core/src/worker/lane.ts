@@ -144,10 +144,11 @@ export class Lane {
     return this.waiting === 0 ? [] : this.#waiting.slice(this.#next).filter((job) => ids.has(job.id))
   }
 
-  /** Removes jobs that wait. */
-  remove(isGone: (job: ClaimedJob) => boolean): void {
-    const left = this.drain()
-    for (const job of left) if (!isGone(job)) this.#waiting.push(job)
+  /** Removes those jobs that wait and are picked. */
+  remove(picks: (job: ClaimedJob) => boolean): ClaimedJob[] {
+    const all = this.drain()
+    for (const job of all) if (!picks(job)) this.#waiting.push(job)
+    return all.filter(picks)
   }
 
   /** Takes a slot for a job that does not wait here. */

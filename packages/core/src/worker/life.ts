@@ -4,7 +4,9 @@ import type pg from 'pg'
 import { Listener } from '../notify/listener.ts'
 import { patience, settledWithin } from '../runtime/clock.ts'
 import type { Service } from '../runtime/service.ts'
+import type { AnyQueue } from '../job/queue.ts'
 import type { Database } from '../store/database.ts'
+import { enforceLimits } from '../store/enforce-limits.ts'
 import { JobStore } from '../store/job-store.ts'
 import { checkSchema } from '../store/migrator.ts'
 import { openClient, openPool } from '../store/pg-connection.ts'
@@ -94,6 +96,7 @@ export class WorkerLife {
       transactions: () => this.#openTransactions(),
       mayStart: () => !this.#ending && this.#heartbeat.isCurrent,
       onRoom: () => this.#claimer.wake(),
+      onHeldBack: (queue, group) => this.#claimer.hold(queue, group),
     })
     this.#claimer = new Claimer({
       ...shared,
@@ -139,7 +142,7 @@ export class WorkerLife {
       await checkSchema(this.#control, this.#deps.tables)
       await this.#schedules.prepare()
       // Before anything is claimed: limits that come with a version hold for all that it claims.
-      for (const { queue } of this.#handlers) await this.#queueStore.declare(this.#control, queue)
+      for (const { queue } of this.#handlers) await this.#declareLimits(queue)
       await untilConnected(() => this.#register())
     } catch (error) {
       await this.#close()
@@ -228,6 +231,7 @@ export class WorkerLife {
         if (queue === undefined) this.#heartbeat.wake()
         else this.#claimer.wakeFor(queue)
       },
+      onHold: (queue, group) => this.#claimer.hold(queue, group),
       onCancel: (jobId) => this.#claimCheck.look(jobId),
     })
   }
@@ -235,6 +239,7 @@ export class WorkerLife {
   #onSettled(): void {
     if (this.#runner.isolating) this.#runner.startAll()
     this.#claimer.wakeIfFull()
+    this.#claimer.wakeIfReturned()
   }
 
   async #register(): Promise<void> {
@@ -257,6 +262,12 @@ export class WorkerLife {
   /** A worker that finds work wherever it looks needs no notifications, and producers need not pay for them. */
   #wantsNotifications(): boolean {
     return this.#listener !== undefined && this.#listener.isListening && this.#claimer.busyMs < BUSY_MS
+  }
+
+  async #declareLimits(queue: AnyQueue): Promise<void> {
+    const isNew = await this.#queueStore.declare(this.#control, queue)
+    if (isNew && (queue.limits?.concurrency ?? queue.limits?.groupConcurrency) != null)
+      await enforceLimits(this.#control, this.#queueStore, queue.name)
   }
 
   /** Others have declared this worker lost, and its claims are void. */

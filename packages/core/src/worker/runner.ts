@@ -12,7 +12,8 @@ import type { ChunkRunner, Handler } from './handler.ts'
 import { Lane } from './lane.ts'
 import { ProgressWriters } from './progress-writers.ts'
 import { claimOf } from './settlement.ts'
-import { Shares } from './shares.ts'
+import { isTooFew, Shares } from './shares.ts'
+import { stuckIn } from './stuck-in.ts'
 
 /** What the runner needs from outside. */
 export interface RunnerDeps extends AttemptEndingsDeps, Pick<AttemptDeps, 'hooks'> {
@@ -70,8 +71,8 @@ export class Runner {
       storeProgress: (attempt, value) => progress.of(attempt).write(value),
       onOverrun: (attempt, result) => this.#endings.overrun(attempt, result),
     }
-    const isScarce = deps.concurrency < slotsOf(deps.handlers, deps.concurrency)
-    const isFull = isScarce ? (): boolean => this.freeSlots === 0 : undefined
+    const isScarce = isTooFew(deps.concurrency, deps.handlers)
+    const isFull = isScarce ? () => this.freeSlots === 0 : undefined
     this.lanes = new Map(
       deps.handlers.map((handler) => [handler.queue.name, new Lane(handler, deps.concurrency, isFull)]),
     )
@@ -110,7 +111,9 @@ export class Runner {
 
   /** Takes claimed jobs in. Of suspects it keeps one: if that one kills the process, no other must have been in its hand. */
   add(claimed: readonly ClaimedJob[]): void {
-    const jobs = this.#withoutStuck(claimed)
+    const stuck = claimed.filter(stuckIn(this.#running))
+    this.giveBack(stuck, STUCK_PAUSE_MS)
+    const jobs = stuck.length > 0 ? claimed.filter((job) => !stuck.includes(job)) : claimed
     const suspects = jobs.filter(isSuspect)
     const now = monotonicMs()
     if (!this.#suspect && suspects[0] && now >= this.#nextSuspectMs)
@@ -149,9 +152,8 @@ export class Runner {
 
   /** The ids of all jobs in hand, running or not. */
   ids(): string[] {
-    const waiting = this.#turns.flatMap((lane) => lane.ids())
     return [
-      ...waiting,
+      ...this.#turns.flatMap((lane) => lane.ids()),
       ...[...this.#running].map(({ job }) => job.id),
       ...(this.#suspect ? [this.#suspect.job.id] : []),
     ]
@@ -285,24 +287,7 @@ export class Runner {
     this.#nextSuspectMs = monotonicMs() + pauseMs
   }
 
-  /** A job whose last attempt is stuck in this worker would only take another slot here: it is left to others. */
-  #withoutStuck(jobs: readonly ClaimedJob[]): readonly ClaimedJob[] {
-    const stuck = new Set(
-      [...this.#running].flatMap((attempt) => (attempt.settledEarly ? [attempt.job.id] : [])),
-    )
-    if (stuck.size === 0) return jobs
-    this.giveBack(
-      jobs.filter((job) => stuck.has(job.id)),
-      STUCK_PAUSE_MS,
-    )
-    return jobs.filter((job) => !stuck.has(job.id))
-  }
-
   #drainLanes(): ClaimedJob[] {
     return this.#turns.flatMap((lane) => lane.drain())
   }
 }
-
-/** How many jobs all handlers could run at once. */
-const slotsOf = (handlers: readonly Handler[], limit: number): number =>
-  handlers.reduce((sum, handler) => sum + Math.min(handler.concurrency, limit), 0)

@@ -1,4 +1,5 @@
 import { monotonicMs, startTimer } from '../runtime/clock.ts'
+import type { Handler } from './handler.ts'
 import type { Lane } from './lane.ts'
 
 /** How much a new measurement counts against the older ones. */
@@ -7,6 +8,10 @@ const WEIGHT = 0.2
 const FIRST_GUESS_MS = 1
 /** How long the last free slot is kept for a lane whose next job is being claimed, in ms: a claim takes a few. */
 const KEEP_MS = 50
+
+/** Whether so many slots are not enough for all that these handlers could run at once. */
+export const isTooFew = (slots: number, handlers: readonly Handler[]): boolean =>
+  slots < handlers.reduce((sum, handler) => sum + Math.min(handler.concurrency, slots), 0)
 
 /** What one lane has had of the slots. */
 interface Account {
