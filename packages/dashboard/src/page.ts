@@ -61,4 +61,4 @@ const ENTITIES: Readonly<Record<string, string>> = {
 }
 
 /** Text that may stand in an element or an attribute. */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? '')
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => ENTITIES[found] ?? '')

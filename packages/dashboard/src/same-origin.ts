@@ -1,5 +1,5 @@
 /** The header that our script sends along: a form can't, and a script of another origin would have to ask for permission first. */
-export const CSRF_HEADER = 'x-pgq-dashboard'
+const CSRF_HEADER = 'x-pgq-dashboard'
 
 /**
  * Whether a request that changes something was sent by our own page. Browsers say where a request comes from, and no page can

@@ -5,7 +5,7 @@ import { jobs } from '../format.ts'
 import { notify } from './notices.tsx'
 
 /** What is told while something is done. */
-export interface Doing {
+interface Doing {
   /** Aborts when it shall stop. */
   readonly signal: AbortSignal
   readonly onProgress: (jobs: number) => void
