@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { inject } from 'vitest'
 import { cleanUpAfterwards } from './clean-up.ts'
-import { dropSchema, freshName } from './schema.ts'
+import { dropSchema, freshName, schemaKeeper } from './schema.ts'
 
 /** What is used of pgq here: core's own tests need this package, so it imports nothing of core. */
 interface Queue {
@@ -11,10 +11,10 @@ interface Queue {
 
 /** What is used of its options. */
 interface QueueOptions {
-  readonly schema?: string
+  readonly schema?: string | undefined
   readonly pool?: unknown
   readonly connection?: unknown
-  readonly connectionString?: string
+  readonly connectionString?: string | undefined
 }
 
 /** A queue on a schema of its own. */
@@ -39,9 +39,23 @@ export async function freshQueueWith<Options extends QueueOptions, Pgq extends Q
   options: Partial<Options> = {},
 ): Promise<FreshQueue<Pgq>> {
   const fresh = unmigratedQueueWith(createPgq, options)
-  await fresh.pgq.migrate()
+  if (whereGiven(options) === undefined) await migrateSchema(createPgq, fresh.schema)
+  else await fresh.pgq.migrate()
   return fresh
 }
+
+/** Migrates a schema on the connection that does nothing else. */
+export async function migrateSchema<Options extends QueueOptions>(
+  createPgq: (options: Options) => Queue,
+  schema: string,
+): Promise<void> {
+  const pgq = createPgq({ pool: schemaKeeper(), schema } as unknown as Options)
+  await pgq.migrate()
+  await pgq.close()
+}
+
+const whereGiven = (options: Partial<QueueOptions>): unknown =>
+  options.pool ?? options.connection ?? options.connectionString
 
 /** The same without the migration: the schema does not exist yet. */
 export function unmigratedQueueWith<Options extends QueueOptions, Pgq extends Queue>(
@@ -50,15 +64,18 @@ export function unmigratedQueueWith<Options extends QueueOptions, Pgq extends Qu
 ): FreshQueue<Pgq> {
   const databaseUrl = inject('databaseUrl')
   const schema = options.schema ?? freshName()
-  const given = options.pool ?? options.connection ?? options.connectionString
-  const where = { ...(given === undefined && { connectionString: databaseUrl }), ...options, schema }
+  const where = {
+    ...(whereGiven(options) === undefined && { connectionString: databaseUrl }),
+    ...options,
+    schema,
+  }
   const pgq = createPgq(where as unknown as Options)
   const pool = new pg.Pool({ connectionString: inject('directUrl'), max: 5 })
   pool.on('error', () => {}) // a test that ends every connection of the server ends these too
   cleanUpAfterwards(async () => {
     await pgq.close()
-    await dropSchema(pool, schema)
     await pool.end()
+    await dropSchema(schema)
   })
   return {
     pgq,

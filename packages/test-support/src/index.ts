@@ -1,6 +1,6 @@
 export { cleanUpAfterwards } from './clean-up.ts'
 export { countingPool } from './counting-pool.ts'
-export { type FreshQueue, freshQueueWith, unmigratedQueueWith } from './fresh-queue.ts'
+export { type FreshQueue, freshQueueWith, migrateSchema, unmigratedQueueWith } from './fresh-queue.ts'
 export { type Latch, latch } from './latch.ts'
 export { dropSchema, freshName } from './schema.ts'
 export { until } from './until.ts'

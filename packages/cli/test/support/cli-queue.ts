@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { createPgq, type Pgq } from '@pgq/core'
-import { type FreshQueue, unmigratedQueueWith } from '@pgq/test-support'
+import { type FreshQueue, freshQueueWith, unmigratedQueueWith } from '@pgq/test-support'
 import { type Run, runHere } from './run-here.ts'
 
 /** The program as it is built and published. */
@@ -21,8 +21,7 @@ export interface CliQueue extends FreshQueue<Pgq> {
 
 /** Makes one, migrated unless it says otherwise. It is gone when the test ends. */
 export async function cliQueue({ migrated = true } = {}): Promise<CliQueue> {
-  const fresh = unmigratedQueueWith(createPgq)
-  if (migrated) await fresh.pgq.migrate()
+  const fresh = migrated ? await freshQueueWith(createPgq) : unmigratedQueueWith(createPgq)
   const env = { ...bareEnvironment(), DATABASE_URL: fresh.databaseUrl, PGQ_SCHEMA: fresh.schema }
   const run = (...args: readonly string[]): Promise<Run> => runHere(args, env)
   return {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createPgq, type Pgq, type PgqOptions } from '@pgq/core'
+import { dropSchema, migrateSchema } from '@pgq/test-support'
 import { inject, onTestFinished } from 'vitest'
 import { type Driver, openDrizzle, type OpenDatabase } from './drivers.ts'
 
@@ -24,11 +25,12 @@ export async function freshQueue(driver: Driver, options: Partial<PgqOptions> = 
   const quoted = `"${schema.replaceAll('"', '""')}"`
   onTestFinished(async () => {
     await pgq.close()
-    await open.sql(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`)
+    if (driver === 'pglite') await open.sql(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`)
     await open.close()
+    if (driver !== 'pglite') await dropSchema(schema)
   })
   if (driver === 'pglite') await open.sql(pgq.migrationSql())
-  else await pgq.migrate()
+  else await migrateSchema(createPgq, schema)
   await open.sql(`CREATE TABLE ${quoted}.payments (id text PRIMARY KEY, amount integer NOT NULL)`)
   const payloads = async () =>
     (await open.sql<{ payload: unknown }>(`SELECT payload FROM ${quoted}.jobs ORDER BY id`)).map(

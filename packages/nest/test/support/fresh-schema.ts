@@ -1,5 +1,5 @@
 import { createPgq, type Pgq, type PgqOptions } from '@pgq/core'
-import { dropSchema, freshName } from '@pgq/test-support'
+import { dropSchema, freshName, migrateSchema } from '@pgq/test-support'
 import pg from 'pg'
 import { inject, onTestFinished } from 'vitest'
 
@@ -18,7 +18,7 @@ export interface FreshSchema {
 /** Makes a migrated schema, which is dropped when the test ends. */
 export async function freshSchema(): Promise<FreshSchema> {
   const fresh = unmigratedSchema()
-  await fresh.pgq.migrate()
+  await migrateSchema(createPgq, fresh.schema)
   return fresh
 }
 
@@ -30,8 +30,8 @@ export function unmigratedSchema(): FreshSchema {
   const pgq = createPgq({ pool, schema })
   onTestFinished(async () => {
     await pgq.close()
-    await dropSchema(pool, schema)
     await pool.end()
+    await dropSchema(schema)
   })
   return {
     options: { connectionString: databaseUrl, schema, logger: false },
