@@ -45,11 +45,8 @@ export async function freshQueueWith<Options extends QueueOptions, Pgq extends Q
 }
 
 /** Migrates a schema on the connection that does nothing else. */
-export async function migrateSchema<Options extends QueueOptions>(
-  createPgq: (options: Options) => Queue,
-  schema: string,
-): Promise<void> {
-  const pgq = createPgq({ pool: schemaKeeper(), schema } as unknown as Options)
+export async function migrateSchema(createPgq: (options: never) => Queue, schema: string): Promise<void> {
+  const pgq = createPgq({ pool: schemaKeeper(), schema } as never)
   await pgq.migrate()
   await pgq.close()
 }
