@@ -18,7 +18,7 @@ import { mutantNamed } from './mutants/mutants.ts'
 import { Fleet } from './process/fleet.ts'
 import { Random } from './random.ts'
 import { Server } from './server.ts'
-import { CONCURRENCY, LIMITS, SCHEDULES, UNIQUE } from './work/queues.ts'
+import { CHUNK, CONCURRENCY, LIMITS, RATES, SCHEDULES, UNIQUE } from './work/queues.ts'
 
 /** What a run has led to. */
 export interface RunResult {
@@ -48,6 +48,8 @@ export const termsOf = (leaseMs: number): Terms => ({
   maxConnections: 4 + CONCURRENCY + 2,
   orderedQueues: [],
   limits: LIMITS,
+  rates: RATES,
+  chunks: { chunked: CHUNK },
   unique: UNIQUE,
   schedules: SCHEDULES,
 })
@@ -116,6 +118,7 @@ async function runOn(
     if ('skew' in faults) faults.skew += skewed
     say('the faults are over')
     await fleet.finishProducers(15_000)
+    await resumeQueues(server)
     const tickedUntil = await pauseSchedules(server)
     await drained(server)
     const connections = await countConnections(server, fleet)
@@ -162,6 +165,13 @@ async function drained(server: Server): Promise<void> {
     if (live < least) [least, lastEndMs] = [live, performance.now()]
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
+}
+
+/** What a producer has paused before it was killed is resumed. */
+async function resumeQueues(server: Server): Promise<void> {
+  await server.ask(DATABASE, (client) =>
+    client.query('SELECT pgq.resume(name) FROM pgq.queues WHERE paused_at IS NOT NULL'),
+  )
 }
 
 /** Ends the schedules once they have caught up, or too long has passed. Returns until when they should have run. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { check } from '../src/checker/check.ts'
 import { type InvariantName, INVARIANTS } from '../src/checker/invariants.ts'
-import type { JobState } from '../src/history/records.ts'
+import type { JobState, RateTerms } from '../src/history/records.ts'
 import type { Story } from './support/story.ts'
 import { begun, JOB, Story as NewStory, WORKER_A, WORKER_B } from './support/story.ts'
 
@@ -12,6 +12,25 @@ function violated(story: Story): string[] {
   const { violations } = check(story.history())
   return Object.entries(violations).flatMap(([name, count]) => (count > 0 ? [name] : []))
 }
+
+/** Two jobs of a queue with a rate, and of groups with one. */
+const paced = (queue: RateTerms, group: RateTerms = queue): Story =>
+  new NewStory({ rates: { plain: { queue, group } } })
+    .worker(WORKER_A, 'renews')
+    .enqueued()
+    .enqueued('t2', OTHER)
+
+/** A handler holds its group back for so many ms (or the queue, for ''), and its job waits again; there is another one. */
+const toldToSlowDown = (forMs: number, group: string): Story =>
+  new NewStory()
+    .worker(WORKER_A, 'renews')
+    .enqueued()
+    .enqueued('t2', OTHER)
+    .job({ group: 'g' })
+    .claimed()
+    .says('a', { op: 'end', job: JOB, fence: 1, how: 'held-back' })
+    .heldBack(forMs, group)
+    .job({ status: 'pending', fence: 2, attempts: 0, lockedBy: null }, { move: true })
 
 describe('a history without a violation', () => {
   test.each<[string, Story]>([
@@ -41,6 +60,38 @@ describe('a history without a violation', () => {
       begun()
         .says('harness', { op: 'fault', kind: 'restart' })
         .says('b', { op: 'start', job: JOB, fence: 1, attempt: 1, queue: 'plain', ticket: 't1' })
+        .ended()
+        .completed()
+        .told(),
+    ],
+    [
+      'jobs that begin as fast as their rate allows',
+      paced({ limit: 1, perMs: 30, burst: 1 })
+        .claimed()
+        .wait(10)
+        .claimed(WORKER_A, OTHER)
+        .job({ status: 'cancelled', fence: 2, lockedBy: null })
+        .job({ status: 'cancelled', fence: 2, lockedBy: null }, { id: OTHER }),
+    ],
+    [
+      'a job of another group, and one after its group was held back',
+      toldToSlowDown(200, 'g')
+        .job({ group: 'h' }, { id: OTHER })
+        .claimed(WORKER_A, OTHER)
+        .job({ status: 'cancelled', fence: 2, lockedBy: null }, { id: OTHER })
+        .wait(200)
+        .claimed()
+        .job({ status: 'cancelled', fence: 4, lockedBy: null }),
+    ],
+    [
+      'a queue that is resumed, and a pause that others have undone before its answer',
+      new NewStory()
+        .worker(WORKER_A, 'renews')
+        .enqueued()
+        .switched('paused')
+        .switched('resumed')
+        .says('p', { op: 'switched', call: 'late', to: 'paused', queue: 'plain' })
+        .claimed()
         .ended()
         .completed()
         .told(),
@@ -288,6 +339,26 @@ const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
         .claimed()
         .claimed(WORKER_A, OTHER),
   ],
+  'over-rate': [
+    // 10 ms apart from claim to claim, with what is said in between: 30 ms.
+    () => paced({ limit: 1, perMs: 100, burst: 1 }).claimed().claimed(WORKER_A, OTHER),
+    () => paced({ limit: 1, perMs: 100, burst: 2 }).job({ cost: 2 }).claimed().claimed(WORKER_A, OTHER),
+    () =>
+      paced({ limit: 1_000, perMs: 1, burst: 1_000 }, { limit: 1, perMs: 100, burst: 1 })
+        .job({ group: 'g' })
+        .job({ group: 'g' }, { id: OTHER })
+        .claimed()
+        .claimed(WORKER_A, OTHER),
+  ],
+  'claimed-while-held-back': [
+    () => toldToSlowDown(200, 'g').job({ group: 'g' }, { id: OTHER }).claimed(WORKER_A, OTHER),
+    () => toldToSlowDown(200, '').claimed(WORKER_A, OTHER),
+  ],
+  'claimed-while-paused': [
+    () => new NewStory().worker(WORKER_A, 'renews').enqueued().switched('paused').claimed(),
+    () =>
+      new NewStory().worker(WORKER_A, 'renews').enqueued().switched('resumed').switched('paused').claimed(),
+  ],
   'claim-order': [
     () =>
       new NewStory({ orderedQueues: ['plain'] })
@@ -304,6 +375,7 @@ const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
     () => begun().ended().job({ status: 'completed', lockedBy: null, resultFence: 3 }).told(),
     () =>
       begun().says('a', { op: 'end', job: JOB, fence: 1, how: 'threw', message: 'no' }).completed().told(),
+    () => begun().ended().job({ status: 'completed', lockedBy: null, resultTicket: 't2' }).told(),
     () =>
       begun()
         .says('a', { op: 'end', job: JOB, fence: 1, how: 'threw', message: 'told to \0 fail' })

@@ -1,8 +1,10 @@
 import * as claims from './claims.ts'
+import { claimsWhileHeldBack, claimsWhilePaused } from './held-back.ts'
 import * as keys from './keys.ts'
 import * as limits from './limits.ts'
 import * as losses from './losses.ts'
 import * as outcomes from './outcomes.ts'
+import { overRates } from './rates.ts'
 import * as run from './run.ts'
 import * as ticks from './ticks.ts'
 import type { Invariant } from './violation.ts'
@@ -85,6 +87,21 @@ export const INVARIANTS = {
     'S11',
     'no more jobs of a queue or a group run at once than its limits allow',
     limits.overLimits,
+  ),
+  'over-rate': invariant(
+    'S11',
+    'jobs of a queue or a group begin no faster than its rate allows, over all workers',
+    overRates,
+  ),
+  'claimed-while-held-back': invariant(
+    'S11',
+    'what a handler has held back is not claimed before its time',
+    claimsWhileHeldBack,
+  ),
+  'claimed-while-paused': invariant(
+    'S11',
+    'nothing of a queue is claimed from the answer to a pause until it is resumed',
+    claimsWhilePaused,
   ),
   'claim-order': invariant('S12', 'one worker alone claims in the order of the queue', claims.claimOrder),
   'early-run': invariant('S13', 'no job is claimed before it is due', claims.earlyRuns),

@@ -45,6 +45,11 @@ export function* garbledOutcomes(timeline: Timeline): Iterable<Finding> {
         job: id,
         message: `job ${id} was completed under fence ${from.fence} with the result of fence ${to.resultFence}`,
       }
+    if (to.status === 'completed' && to.resultTicket !== null && to.resultTicket !== to.ticket)
+      yield {
+        job: id,
+        message: `job ${id}, ${to.ticket}, was completed with the result of ${to.resultTicket}`,
+      }
     const process = timeline.processOf.get(from.lockedBy ?? '')
     const ends = endsOf(timeline, id, from.fence).filter(({ p }) => p === process)
     const wanted = ENDS_OF[to.status]

@@ -45,6 +45,7 @@ export function* slowStops({ history }: Timeline): Iterable<Finding> {
 
 /** No worker runs more handlers of a queue at once than it was told. */
 export function* crowds({ history }: Timeline): Iterable<Finding> {
+  const { terms } = history
   const running = new Map<string, Set<string>>()
   const queues = new Map<string, string>()
   for (const record of history.clients) {
@@ -55,7 +56,7 @@ export function* crowds({ history }: Timeline): Iterable<Finding> {
     const now = running.get(place) ?? new Set()
     running.set(place, now)
     if (record.op === 'end') now.delete(attempt)
-    else if (now.add(attempt).size > history.terms.concurrency)
+    else if (now.add(attempt).size > (terms.chunks[record.queue] ?? terms.concurrency))
       yield { job: record.job, message: `${record.p} runs ${now.size} handlers of ${record.queue} at once` }
   }
 }

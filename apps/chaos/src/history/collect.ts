@@ -18,7 +18,7 @@ export async function collectHistory(
   circumstances: Circumstances,
   terms: Terms,
 ): Promise<History> {
-  const { jobs, workers } = await readAudit(client)
+  const audit = await readAudit(client)
   const rows = await client.query<{ id: string; status: string; fence: number }>(
     'SELECT id, status, fence FROM pgq.jobs',
   )
@@ -26,8 +26,7 @@ export async function collectHistory(
   const orders = await client.query<{ ticket: string }>('SELECT ticket FROM chaos.orders')
   return {
     clients: readClientLogs(logs),
-    jobs,
-    workers,
+    ...audit,
     end: {
       jobs: rows.rows,
       effects: effects.rows,

@@ -5,10 +5,13 @@
  */
 
 /** How a handler ended. */
-export type HandlerEnd = 'returned' | 'threw' | 'snoozed' | 'cancelled' | 'gave-up'
+export type HandlerEnd = 'returned' | 'threw' | 'snoozed' | 'cancelled' | 'gave-up' | 'held-back'
 
 /** What a worker was told of an attempt: the database has accepted this outcome, or none. */
 export type Told = 'completed' | 'failed' | 'dead' | 'cancelled' | 'snoozed' | 'released' | 'lost'
+
+/** What is done to a queue as a whole. */
+export type QueueSwitch = 'paused' | 'resumed'
 
 /** A job as the answer to an enqueue names it. */
 export interface Acknowledged {
@@ -51,6 +54,9 @@ export type ClientEvent =
   /** About to cancel a job or to run it again. */
   | { readonly op: 'act'; readonly call: string; readonly act: 'cancel' | 'retry'; readonly job: string }
   | { readonly op: 'acted'; readonly call: string; readonly changed: number }
+  /** About to pause a queue or to resume it, and told that this is done. */
+  | { readonly op: 'switch'; readonly call: string; readonly to: QueueSwitch; readonly queue: string }
+  | { readonly op: 'switched'; readonly call: string; readonly to: QueueSwitch; readonly queue: string }
   | { readonly op: 'worker'; readonly event: string; readonly workerId: string }
   | { readonly op: 'trouble'; readonly where: string; readonly message: string }
   /** An error that nobody caught: the process is about to end. */
@@ -83,6 +89,8 @@ export interface JobState {
   readonly lockedBy: string | null
   readonly uniqueKey: string | null
   readonly group: string | null
+  /** What it takes of a rate. */
+  readonly cost: number
   /** The schedule that enqueued it, and the tick that it is for. */
   readonly schedule: string | null
   readonly tick: string | null
@@ -96,6 +104,8 @@ export interface JobState {
   readonly progressFence: number | null
   /** The fence that the handler put into its result. */
   readonly resultFence: number | null
+  /** The ticket that the handler put into its result. */
+  readonly resultTicket: string | null
   readonly ticket: string | null
 }
 
@@ -104,6 +114,19 @@ export interface WorkerState {
   readonly name: string
   readonly leaseUntil: number
   readonly lostAt: number | null
+}
+
+/** Whether a row of `pgq.queues` is paused. */
+export interface QueueState {
+  readonly queue: string
+  readonly isPaused: boolean
+}
+
+/** Until when a row of `pgq.rates` is held back, in ms since 1970; its group is '' for the whole queue. */
+export interface HoldState {
+  readonly queue: string
+  readonly group: string
+  readonly until: number | null
 }
 
 /** One change of one row. */
@@ -129,6 +152,8 @@ export interface History {
   readonly clients: readonly ClientRecord[]
   readonly jobs: readonly AuditRecord<JobState>[]
   readonly workers: readonly AuditRecord<WorkerState>[]
+  readonly queues: readonly AuditRecord<QueueState>[]
+  readonly holds: readonly AuditRecord<HoldState>[]
   /** What the tables hold at the end. */
   readonly end: {
     readonly jobs: readonly { readonly id: string; readonly status: string; readonly fence: number }[]
@@ -144,6 +169,13 @@ export interface History {
     readonly connections: Readonly<Record<string, number>>
   }
   readonly terms: Terms
+}
+
+/** How fast jobs may begin: in any time t no more than `burst + limit * t / perMs`, counted by their cost. */
+export interface RateTerms {
+  readonly limit: number
+  readonly perMs: number
+  readonly burst: number
 }
 
 /** What makes the jobs of a queue unique. */
@@ -162,6 +194,10 @@ export interface Terms {
   readonly concurrency: number
   /** How many jobs of a queue, and of each of its groups, may run at once over all workers. */
   readonly limits: Readonly<Record<string, { readonly concurrency: number; readonly perGroup: number }>>
+  /** How fast jobs of a queue, and of each of its groups, may begin over all workers. */
+  readonly rates: Readonly<Record<string, { readonly queue: RateTerms; readonly group: RateTerms }>>
+  /** Queues whose handler takes several jobs at once, and how many of them one worker has in hand at the most. */
+  readonly chunks: Readonly<Record<string, number>>
   /** Queues whose jobs are unique by more than their key. */
   readonly unique: Readonly<Record<string, UniqueTerms>>
   /** Schedules all of whose ticks are run, however late, and how far apart these are, in ms. */

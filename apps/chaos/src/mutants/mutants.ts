@@ -332,6 +332,67 @@ export const MUTANTS: readonly Mutant[] = [
     violates: ['over-limit'],
   },
   {
+    name: 'unpaid-rate',
+    breaks: 'what has begun is not paid for',
+    patches: [
+      {
+        file: 'sql/claim-limited',
+        find: 'IF step IS NOT NULL AND cardinality(ids) > 0 THEN',
+        replace: 'IF false THEN',
+      },
+    ],
+    scenario: 'paced',
+    violates: ['over-rate'],
+  },
+  {
+    name: 'unpaid-group-rate',
+    breaks: 'what a group has begun is not paid for',
+    patches: [
+      {
+        file: 'sql/claim-limited',
+        find: 'IF group_step IS NOT NULL AND cardinality(ids) > 0 THEN',
+        replace: 'IF false THEN',
+      },
+    ],
+    scenario: 'paced',
+    violates: ['over-rate'],
+  },
+  {
+    name: 'unheeded-hold',
+    breaks: 'a group that a handler has held back goes on',
+    patches: [
+      {
+        file: 'sql/claim-limited',
+        find: 'greatest(ranked.blocked_until,',
+        replace: 'greatest(NULL::timestamptz,',
+      },
+    ],
+    scenario: 'held-back',
+    violates: ['claimed-while-held-back'],
+  },
+  {
+    name: 'unheeded-pause',
+    breaks: 'a pause is told as done, and workers go on',
+    patches: [
+      { file: 'sql/claim-limited', find: 'IF rule.paused_at IS NOT NULL THEN', replace: 'IF false THEN' },
+    ],
+    scenario: 'paused',
+    violates: ['claimed-while-paused'],
+  },
+  {
+    name: 'mixed-up-chunk',
+    breaks: 'the jobs of a chunk get the results of others',
+    patches: [
+      {
+        file: 'worker/chunk',
+        find: 'member.resolve(list?.[index])',
+        replace: 'member.resolve(list?.at(-1 - index))',
+      },
+    ],
+    scenario: 'chunk',
+    violates: ['garbled-outcome'],
+  },
+  {
     name: 'overlap',
     breaks: 'a job that should wait behind one with the same key is claimed beside it',
     patches: [

@@ -5,7 +5,7 @@ import * as claims from './stories/claims.ts'
 import * as enqueues from './stories/enqueues.ts'
 import * as lostWorkers from './stories/lost-workers.ts'
 import * as transactions from './stories/transactions.ts'
-import { QUEUE } from './stories/queue.ts'
+import { PACE, QUEUE } from './stories/queue.ts'
 
 /** A story in which a broken package shows itself. The unbroken one comes through it without a violation. */
 export interface Scenario {
@@ -37,6 +37,19 @@ export const SCENARIOS = {
   'small-room': { play: claims.smallRoom, terms: { maxHeld: 5, orderedQueues: [QUEUE] } },
   /** Two workers with more room than the limits of their queue, and groups that have work. */
   limited: { play: claims.limited, terms: { limits: { [QUEUE]: { concurrency: 2, perGroup: 1 } } } },
+  /** More jobs of two groups than may begin at once. */
+  paced: {
+    play: claims.paced,
+    terms: {
+      rates: { [QUEUE]: PACE },
+    },
+  },
+  /** A handler holds its group back while others of it wait. */
+  'held-back': { play: attempts.heldBack },
+  /** Jobs come to a queue that is paused. */
+  paused: { play: claims.paused },
+  /** Jobs that are handled together. */
+  chunk: { play: attempts.chunk },
   /** The clocks of the workers are a minute late. */
   'slow-clock': { play: lostWorkers.slowClock },
   /** No notifications, and a job that comes when the worker is idle. */

@@ -12,7 +12,7 @@ import pg from 'pg'
 import type { Core } from '../core.ts'
 import { Proxy } from '../faults/proxy.ts'
 import { ClientLog } from '../history/client-log.ts'
-import type { HandlerEnd } from '../history/records.ts'
+import type { HandlerEnd, QueueSwitch } from '../history/records.ts'
 import { recordEvents } from '../process/record-events.ts'
 
 /** What a scenario is played with. */
@@ -141,6 +141,13 @@ export class Stage {
     const call = `${name}-act-${++this.#tickets}`
     await log.record({ op: 'act', call, act: 'cancel', job })
     await log.record({ op: 'acted', call, changed: await pgq.cancel(job) })
+  }
+
+  async switchQueue({ name, pgq, log }: Actor, { name: queue }: AnyQueue, to: QueueSwitch): Promise<void> {
+    const call = `${name}-switch-${++this.#tickets}`
+    await log.record({ op: 'switch', call, to, queue })
+    await (to === 'paused' ? pgq.pause(queue) : pgq.resume(queue))
+    await log.record({ op: 'switched', call, to, queue })
   }
 
   /** A connection of its own, past all proxies. */

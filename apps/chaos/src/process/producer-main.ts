@@ -5,7 +5,7 @@ import type { EnqueueOptions, EnqueueResult } from '@pgq/core'
 import pg from 'pg'
 import { loadCore } from '../core.ts'
 import { Random } from '../random.ts'
-import { defineQueues, type Work, type WorkKind } from '../work/queues.ts'
+import { defineQueues, PAUSED, type Work, type WorkKind } from '../work/queues.ts'
 import { openClient } from './client.ts'
 
 const over = new AbortController()
@@ -39,6 +39,7 @@ process.disconnect()
 async function step(): Promise<void> {
   const dice = random.next()
   if (dice < 0.08 && recent.length > 0) return act(random.pick(recent))
+  if (dice < 0.1) return switchQueue()
   if (dice < 0.25) return enqueueOne('unique', { uniqueKey: `key-${random.integer(1, 12)}` })
   if (dice < 0.35) return enqueueInTransaction()
   if (dice < 0.4) return enqueueByRule()
@@ -53,6 +54,9 @@ async function step(): Promise<void> {
     'cancelling',
     'grouped',
     'grouped',
+    'metered',
+    'chunked',
+    'chunked',
   ] as const)
   return enqueueOne(
     kind,
@@ -81,6 +85,21 @@ function work(kind: WorkKind): Work {
       return { ticket, ms: random.integer(5, 300), key: `key-${random.integer(1, 6)}` }
     case 'grouped':
       return { ticket, ms: random.integer(5, 120), group: `tenant-${random.integer(1, 5)}` }
+    case 'metered':
+      return {
+        ticket,
+        ms: random.integer(0, 20),
+        group: `tenant-${random.integer(1, 3)}`,
+        cost: random.integer(1, 2),
+        ...(random.chance(0.1) && { holdsBack: random.pick(['group', 'group', 'queue'] as const) }),
+      }
+    case 'chunked':
+      return {
+        ticket,
+        ms: random.integer(0, 40),
+        early: random.chance(0.3),
+        ...(random.chance(0.1) && { failures: 1 }),
+      }
     default:
       return { ticket, ms: random.chance(0.1) ? random.integer(50, 500) : random.integer(0, 10) }
   }
@@ -169,6 +188,20 @@ async function answered(
       code,
       sure: code === 'DATABASE_REJECTED' || code === 'DATABASE_CONFLICT',
     })
+  }
+}
+
+/** Whoever pauses a queue need not be the one who resumes it, and may be killed before that. */
+async function switchQueue(): Promise<void> {
+  const queue = random.pick(PAUSED)
+  const to = random.chance(0.3) ? 'paused' : 'resumed'
+  const call = `${options.name}-switch-${++count}`
+  await log.record({ op: 'switch', call, to, queue })
+  try {
+    await (to === 'paused' ? pgq.pause(queue) : pgq.resume(queue))
+    await log.record({ op: 'switched', call, to, queue })
+  } catch (error) {
+    log.write({ op: 'trouble', where: to, message: String(error) })
   }
 }
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AnyQueue, Handler, Job, JobContext, TransactionalJobContext } from '@pgq/core'
+import type { AnyQueue, ChunkContext, Handler, Job, JobContext, TransactionalJobContext } from '@pgq/core'
 import type pg from 'pg'
 import type { Core } from '../core.ts'
 import type { ClientLog } from '../history/client-log.ts'
 import type { HandlerEnd } from '../history/records.ts'
-import { CONCURRENCY, type Work, type WorkKind } from './queues.ts'
+import { CHUNK, CONCURRENCY, type Work, type WorkKind } from './queues.ts'
 
 /** What handlers need. */
 export interface HandlerDeps {
@@ -15,6 +15,15 @@ export interface HandlerDeps {
   readonly pool: pg.Pool
 }
 
+/** Whose result it is. */
+interface Result {
+  readonly by: number
+  readonly for: string
+}
+
+/** How long a group or a queue is held back, in ms. */
+const HOLD_MS = 250
+
 /** PostgreSQL stores no NUL, so this message has to be changed to be stored. */
 const HOSTILE_MESSAGE = 'told to fail \u0000 here'
 
@@ -23,6 +32,12 @@ export function makeHandlers(deps: HandlerDeps): Handler[] {
   const { core, queues } = deps
   return (Object.keys(queues) as WorkKind[]).map((kind) => {
     const options = { concurrency: CONCURRENCY }
+    if (kind === 'chunked')
+      return core.handleChunk(
+        queues[kind],
+        (jobs: readonly Job<Work>[], ctx: ChunkContext) => runChunk(deps, kind, jobs, ctx),
+        { size: CHUNK, wait: '20ms' },
+      )
     return kind === 'transactional'
       ? core.handle(
           queues[kind],
@@ -41,11 +56,9 @@ async function run(
   kind: WorkKind,
   job: Job<Work>,
   ctx: JobContext | TransactionalJobContext,
-): Promise<{ by: number }> {
+): Promise<Result> {
   const { id, fence, attempt, payload } = job
-  await log.record({ op: 'start', job: id, fence, attempt, queue: kind, ticket: payload.ticket })
-  const end = (how: HandlerEnd, message?: string): Promise<void> =>
-    log.record({ op: 'end', job: id, fence, how, ...(message !== undefined && { message }) })
+  const end = await begin(log, kind, job)
   try {
     if (kind === 'transactional')
       await (ctx as TransactionalJobContext).tx.query('INSERT INTO chaos.effects VALUES ($1, $2)', [
@@ -70,10 +83,46 @@ async function run(
     await end('snoozed')
     throw new core.SnoozeJob('120ms')
   }
+  if (fence === 1 && payload.holdsBack !== undefined) {
+    await end('held-back')
+    throw new core.RateLimitJob({ retryAfter: HOLD_MS, scope: payload.holdsBack })
+  }
   if (kind === 'cancelling') {
     await end('cancelled', 'cancelled by its handler')
     throw new core.CancelJob()
   }
   await end('returned')
-  return { by: fence }
+  return resultOf(job)
 }
+
+/** Runs several jobs at once: some fail and some are marked while it runs, the others end with it. */
+async function runChunk(
+  { log }: HandlerDeps,
+  kind: WorkKind,
+  jobs: readonly Job<Work>[],
+  ctx: ChunkContext,
+): Promise<(Result | ReturnType<ChunkContext['complete']>)[]> {
+  const ends = await Promise.all(jobs.map((job) => begin(log, kind, job)))
+  await sleep(Math.max(...jobs.map(({ payload }) => payload.ms)))
+  return Promise.all(
+    jobs.map(async (job, i) => {
+      const fails = job.attempt <= (job.payload.failures ?? 0)
+      await (fails ? ends[i]?.('threw', HOSTILE_MESSAGE) : ends[i]?.('returned'))
+      if (fails) return ctx.fail(job, new Error(HOSTILE_MESSAGE))
+      return job.payload.early === true ? ctx.complete(job, resultOf(job)) : resultOf(job)
+    }),
+  )
+}
+
+/** Says that an attempt begins. What it returns says how that ends. */
+async function begin(
+  log: ClientLog,
+  kind: WorkKind,
+  { id, fence, attempt, payload }: Job<Work>,
+): Promise<(how: HandlerEnd, message?: string) => Promise<void>> {
+  await log.record({ op: 'start', job: id, fence, attempt, queue: kind, ticket: payload.ticket })
+  return (how, message) =>
+    log.record({ op: 'end', job: id, fence, how, ...(message !== undefined && { message }) })
+}
+
+const resultOf = ({ fence, payload }: Job<Work>): Result => ({ by: fence, for: payload.ticket })

@@ -1,5 +1,6 @@
-import type { AnyQueue, Schedule, UniqueOptions } from '@pgq/core'
+import type { AnyQueue, Rate, Schedule, UniqueOptions } from '@pgq/core'
 import type { Core } from '../core.ts'
+import type { RateTerms } from '../history/records.ts'
 
 /** What a job carries: who enqueued it, and what its handler is to do. */
 export interface Work {
@@ -14,6 +15,12 @@ export interface Work {
   readonly reports?: boolean
   /** Whose job it is, for work that has limits. */
   readonly group?: string
+  /** What it takes of a rate. */
+  readonly cost?: number
+  /** Hold this back at the first attempt. */
+  readonly holdsBack?: 'group' | 'queue'
+  /** Be marked before the handler of its chunk returns. */
+  readonly early?: boolean
   /** What makes it unique. */
   readonly key?: string
 }
@@ -31,6 +38,8 @@ const WORK_KINDS = [
   'grouped',
   'serial',
   'periodic',
+  'metered',
+  'chunked',
   'ticking',
 ] as const
 
@@ -47,6 +56,20 @@ export const CONCURRENCY = 6
 /** How many jobs of a queue, and of each of its groups, run at once over all workers. */
 export const LIMITS = { grouped: { concurrency: 4, perGroup: 1 } } as const
 
+/** How fast jobs of a queue, and of each of its groups, begin over all workers. */
+export const RATES = {
+  metered: {
+    queue: { limit: 20, perMs: 1_000, burst: 4 },
+    group: { limit: 8, perMs: 1_000, burst: 3 },
+  },
+} as const
+
+/** How many jobs a handler of chunks takes at once. */
+export const CHUNK = 8
+
+/** The queues that producers pause and resume. */
+export const PAUSED: readonly WorkKind[] = ['plain', 'metered', 'chunked']
+
 /** Jobs that wait behind each other, and such that hold their key when they are completed. */
 export const UNIQUE = { serial: { serial: true }, periodic: { periodMs: 3_000 } } as const
 
@@ -58,6 +81,9 @@ const RULES: Partial<Record<WorkKind, UniqueOptions<Work>>> = {
 
 /** A tick of each of these is run however late. */
 export const SCHEDULES = { 'each-second': 1_000, 'each-two-seconds': 2_000 } as const
+
+/** A rate as a queue is defined with it. */
+export const rateOf = ({ limit, perMs, burst }: RateTerms): Rate => ({ limit, per: perMs, burst })
 
 /** Defines the queues with the package under test. */
 export function defineQueues({ defineQueue, fixed, type }: Core): Record<WorkKind, AnyQueue> {
@@ -73,6 +99,11 @@ export function defineQueues({ defineQueue, fixed, type }: Core): Record<WorkKin
           concurrency: LIMITS.grouped.concurrency,
           perGroup: { concurrency: LIMITS.grouped.perGroup },
         },
+      }),
+      ...(kind === 'metered' && {
+        group: ({ group }: Work) => group ?? null,
+        cost: ({ cost }: Work) => cost ?? 1,
+        limits: { rate: rateOf(RATES.metered.queue), perGroup: { rate: rateOf(RATES.metered.group) } },
       }),
       ...(RULES[kind] && { unique: RULES[kind] }),
     })

@@ -3,7 +3,9 @@ import type {
   ClientEvent,
   ClientRecord,
   History,
+  HoldState,
   JobState,
+  QueueState,
   Terms,
   WorkerState,
 } from '../../src/history/records.ts'
@@ -25,6 +27,7 @@ const FRESH: JobState = {
   lockedBy: null,
   uniqueKey: null,
   group: null,
+  cost: 1,
   schedule: null,
   tick: null,
   createdAt: 0,
@@ -33,6 +36,7 @@ const FRESH: JobState = {
   error: null,
   progressFence: null,
   resultFence: null,
+  resultTicket: null,
   ticket: 't1',
 }
 
@@ -41,6 +45,8 @@ export class Story {
   readonly #clients: ClientRecord[] = []
   readonly #jobs: AuditRecord<JobState>[] = []
   readonly #workers: AuditRecord<WorkerState>[] = []
+  readonly #queues: AuditRecord<QueueState>[] = []
+  readonly #holds: AuditRecord<HoldState>[] = []
   readonly #states = new Map<string, JobState>()
   readonly #end: { -readonly [Part in keyof History['end']]: History['end'][Part] }
   readonly #terms: Terms
@@ -104,6 +110,34 @@ export class Story {
     return this
   }
 
+  /** A queue is paused or resumed, and whoever asked for it is told. */
+  switched(to: 'paused' | 'resumed', queue = 'plain'): this {
+    this.#t += 10
+    this.#queues.push({
+      n: ++this.#n,
+      at: this.#t,
+      xid: `x${this.#n}`,
+      id: queue,
+      from: null,
+      to: { queue, isPaused: to === 'paused' },
+    })
+    return this.says('p', { op: 'switched', call: 'switch', to, queue })
+  }
+
+  /** A group of a queue, or all of it, is held back for so many ms. */
+  heldBack(forMs: number, group = '', queue = 'plain'): this {
+    this.#t += 10
+    this.#holds.push({
+      n: ++this.#n,
+      at: this.#t,
+      xid: `x${this.#n}`,
+      id: queue,
+      from: null,
+      to: { queue, group, until: this.#t + forMs },
+    })
+    return this
+  }
+
   enqueued(ticket = 't1', id = JOB): this {
     const call = `${ticket}!`
     return this.says('p', { op: 'enqueue', call, queue: 'plain', tickets: [ticket] })
@@ -156,6 +190,8 @@ export class Story {
       clients: this.#clients,
       jobs: this.#jobs,
       workers: this.#workers,
+      queues: this.#queues,
+      holds: this.#holds,
       end: { ...this.#end, jobs: this.#end.jobs.length > 0 ? this.#end.jobs : rows },
       terms: this.#terms,
     }

@@ -18,9 +18,11 @@ export async function revived(stage: Stage): Promise<void> {
   await stage.until(() => begun === 1)
   await stage.cancel(b, id)
   await b.pgq.retry(id)
-  await stage.until(() => begun === 2, 3_000)
+  await stage.until(() => begun === 2)
+  let told = 0
+  for (const outcome of ['completed', 'lost'] as const) a.pgq.events.on(`job.${outcome}`, () => told++)
   gates[0]?.open()
-  await sleep(600)
+  await stage.until(() => told > 0)
   gates[1]?.open()
   await stage.drained()
 }
@@ -104,4 +106,42 @@ export async function cancelled(stage: Stage): Promise<void> {
   goOn.open()
   await stage.drained()
   await sleep(200)
+}
+
+export async function heldBack(stage: Stage): Promise<void> {
+  const { RateLimitJob } = stage.core
+  const queue = stage.core.defineQueue<{ ticket: string }, { ticket: string }>(QUEUE, { group: () => 'g' })
+  const a = await stage.actor('a')
+  let isHeld = false
+  a.pgq.events.on('job.released', () => (isHeld = true))
+  await stage.work(a, [
+    stage.handler(
+      a,
+      queue,
+      async ({ fence, payload }) =>
+        payload.ticket === 'a-1' && fence === 1
+          ? { end: 'held-back', error: new RateLimitJob({ retryAfter: 600 }) }
+          : undefined,
+      { concurrency: 1 },
+    ),
+  ])
+  await stage.enqueue(a, queue)
+  await stage.until(() => isHeld, 2_000)
+  await stage.enqueue(a, queue)
+  await stage.drained()
+}
+
+export async function chunk(stage: Stage): Promise<void> {
+  const queue = stage.core.defineQueue<{ ticket: string }, { ticket: string }>(QUEUE)
+  const a = await stage.actor('a')
+  for (let i = 0; i < 4; i++) await stage.enqueue(a, queue)
+  const handler = stage.core.handleChunk(queue, async (jobs) => {
+    for (const { id, fence, attempt, payload } of jobs) {
+      await a.log.record({ op: 'start', job: id, fence, attempt, queue: QUEUE, ticket: payload.ticket })
+      await a.log.record({ op: 'end', job: id, fence, how: 'returned' })
+    }
+    return jobs.map(({ fence, payload }) => ({ by: fence, for: payload.ticket }))
+  })
+  await stage.work(a, [handler])
+  await stage.drained()
 }

@@ -1,7 +1,8 @@
 // Who claims what, and when.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { rateOf } from '../../work/queues.ts'
 import type { Stage } from '../stage.ts'
-import { QUEUE } from './queue.ts'
+import { PACE, QUEUE } from './queue.ts'
 
 export async function smallRoom(stage: Stage): Promise<void> {
   const queue = stage.core.defineQueue(QUEUE)
@@ -12,15 +13,43 @@ export async function smallRoom(stage: Stage): Promise<void> {
   await stage.drained()
 }
 
+/** Three groups press on what there is for the queue; half of the jobs are of one, which has it for itself in the end. */
+const fewAndMany = ({ ticket }: { ticket: string }): string =>
+  ['some', 'few', 'many', 'many'][Number(ticket.split('-').at(-1)) % 4] ?? ''
+
 export async function limited(stage: Stage): Promise<void> {
   const queue = stage.core.defineQueue<{ ticket: string }, { ticket: string }>(QUEUE, {
-    group: ({ ticket }) => `group-${Number(ticket.split('-').at(-1)) % 3}`,
+    group: fewAndMany,
     limits: { concurrency: 2, perGroup: { concurrency: 1 } },
   })
   const actors = [await stage.actor('a'), await stage.actor('b')] as const
-  for (let i = 0; i < 9; i++) await stage.enqueue(actors[0], queue)
+  for (let i = 0; i < 12; i++) await stage.enqueue(actors[0], queue)
   for (const actor of actors)
-    await stage.work(actor, [stage.handler(actor, queue, () => sleep(40), { concurrency: 6 })])
+    await stage.work(actor, [stage.handler(actor, queue, () => sleep(120), { concurrency: 6 })])
+  await stage.drained()
+}
+
+/** All together press on the rate of the queue, and the larger group then on its own. */
+export async function paced(stage: Stage): Promise<void> {
+  const queue = stage.core.defineQueue<{ ticket: string }, { ticket: string }>(QUEUE, {
+    group: fewAndMany,
+    limits: { rate: rateOf(PACE.queue), perGroup: { rate: rateOf(PACE.group) } },
+  })
+  const actors = [await stage.actor('a'), await stage.actor('b')] as const
+  for (let i = 0; i < 18; i++) await stage.enqueue(actors[0], queue)
+  for (const actor of actors)
+    await stage.work(actor, [stage.handler(actor, queue, async () => {}, { concurrency: 6 })])
+  await stage.drained()
+}
+
+export async function paused(stage: Stage): Promise<void> {
+  const queue = stage.core.defineQueue(QUEUE)
+  const [a, b] = [await stage.actor('a'), await stage.actor('b')]
+  await stage.work(a, [stage.handler(a, queue, async () => {})])
+  await stage.switchQueue(b, queue, 'paused')
+  await stage.enqueue(b, queue)
+  await sleep(400)
+  await stage.switchQueue(b, queue, 'resumed')
   await stage.drained()
 }
 
