@@ -19,7 +19,7 @@ import { freshQueue } from './support/fresh-queue.ts'
 vi.setConfig({ testTimeout: 3_600_000 })
 
 /** How many values of each kind, payloads, results, errors and progress, go through a whole life. */
-const VALUES = Number(process.env['PGQ_FUZZ_VALUES'] ?? 1_500)
+const VALUES = Number(process.env['PGQ_FUZZ_VALUES'] ?? 5_000)
 /** Repeats a run that failed. */
 const SEED = Number(process.env['PGQ_FUZZ_SEED'] ?? randomInt(2 ** 31))
 const BATCH = 250

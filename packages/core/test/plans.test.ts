@@ -259,6 +259,28 @@ describe.each(Object.keys(STATISTICS))('when the analyzer %s', (moment) => {
       ).toEqual([])
       expect(plan.buffers).toBeLessThan(30 * BATCH)
     })
+
+    test('a rescue reads what is processing once, however many workers are lost, and not at all when none is', async () => {
+      const looks = async (): Promise<unknown> => {
+        const plan = await explain(client, rescueJobs(t), { limit: 1_000 }, mode)
+        return plan.nodes
+          .filter(
+            (node) => node['Relation Name'] === 'jobs_processing' && node['Node Type'] !== 'ModifyTable',
+          )
+          .reduce(
+            (sum, node) => sum + (node['Node Type'] === 'Seq Scan' ? Number(node['Actual Loops']) : 0),
+            0,
+          )
+      }
+      // Of a few pages it may read all twice.
+      await fill(ROWS, t.processing, 'processing')
+      expect(await looks()).toBe(0)
+      await client.query(
+        `INSERT INTO ${t.workers} (id, name, hostname, pid, queues, concurrency, lease_until, lost_at)
+         SELECT gen_random_uuid(), 'w', 'h', 1, '{q}', 1, now(), now() FROM generate_series(1, 50)`,
+      )
+      expect(await looks()).toBe(1)
+    })
   })
 })
 

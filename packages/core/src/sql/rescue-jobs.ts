@@ -18,27 +18,26 @@ const LOST_CLAIM = {
   errors: appendError(`jsonb_build_object('name', 'WORKER_LOST', 'message', ${quoteLiteral(LOST)})`),
 }
 
+/** An array and no join: it is made once, and what compares it with nothing else is looked at before the jobs are. */
+const lostWorkers = (t: Tables): string =>
+  `ARRAY(SELECT worker.id FROM ${t.workers} AS worker WHERE worker.lost_at IS NOT NULL)`
+
 /**
  * Takes the jobs of lost workers back: `failed` and due at once, or `dead` when their attempts are spent, which is how a
  * job that kills its process comes to an end. The fence rises, so the old holder can write nothing any more; rows that it
  * is settling at this moment are locked and skipped, and looked at again on the next pass. What is processing at any moment
- * fits into a few pages, so it is read whole rather than indexed by worker at the cost of every claim.
+ * fits into a few pages, so it is read whole rather than indexed by worker at the cost of every claim. Where an old snapshot
+ * keeps vacuum from its dead rows it is much more: it is read once, however many workers are lost, and not at all when none is.
  */
 export const rescueJobs = (t: Tables): Statement<{ readonly limit: number }, RescuedRow> => ({
   name: 'rescue jobs',
   text: `
 WITH orphaned AS MATERIALIZED (
-  SELECT job.tid
-  FROM ${t.workers} AS worker
-  CROSS JOIN LATERAL (
-    SELECT processing.ctid AS tid
-    FROM ${t.processing} AS processing
-    WHERE processing.locked_by = worker.id
-    LIMIT $1
-    FOR UPDATE SKIP LOCKED
-  ) AS job
-  WHERE worker.lost_at IS NOT NULL
+  SELECT job.ctid AS tid
+  FROM ${t.processing} AS job
+  WHERE cardinality(${lostWorkers(t)}) > 0 AND job.locked_by = ANY (${lostWorkers(t)})
   LIMIT $1
+  FOR UPDATE SKIP LOCKED
 ),
 removed AS (
   DELETE FROM ${t.processing} AS job
