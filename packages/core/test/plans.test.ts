@@ -267,10 +267,7 @@ describe.each(Object.keys(STATISTICS))('when the analyzer %s', (moment) => {
           .filter(
             (node) => node['Relation Name'] === 'jobs_processing' && node['Node Type'] !== 'ModifyTable',
           )
-          .reduce(
-            (sum, node) => sum + (node['Node Type'] === 'Seq Scan' ? Number(node['Actual Loops']) : 0),
-            0,
-          )
+          .reduce((sum, node) => sum + (node['Node Type'] === 'Seq Scan' ? node['Actual Loops'] : 0), 0)
       }
       // Of a few pages it may read all twice.
       await fill(ROWS, t.processing, 'processing')
