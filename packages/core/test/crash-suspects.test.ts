@@ -141,3 +141,17 @@ test('a suspect does not wait for ever for a job that never ends, and the worker
   await until('the worker goes on', () => ran.includes('another one'), 5_000)
   goOn.open()
 })
+
+test('many suspects are claimed about as often as they can be run, not all of them for each one', async () => {
+  const { pgq, sql, schema } = await freshQueue()
+  const queue = defineQueue('suspects')
+  const rows = await sql(suspect(schema), [14])
+  const completed = collect(pgq, 'job.completed')
+  await work(pgq, [handle(queue, async () => {}, { concurrency: 50 })], { pollInterval: 50 })
+  await until('all are done', () => completed.length === rows.length)
+  // They had a fence of 4. A claim raises it by one, and so does giving back.
+  const [{ times }] = await sql(
+    `SELECT avg(1 + (fence - 5) / 2.0)::float8 AS times FROM ${schema}.jobs WHERE queue_name = 'suspects'`,
+  )
+  expect(times).toBeLessThan(5)
+})

@@ -119,13 +119,19 @@ export class Runner {
     if (!this.#suspect && suspects[0] && now >= this.#nextSuspectMs)
       this.#suspect = { job: suspects[0], sinceMs: now }
     const others = suspects.filter((job) => job !== this.#suspect?.job)
-    this.giveBack(others, jittered(Math.max(SUSPECT_PAUSE_MS, this.#nextSuspectMs - now), 0.2))
+    this.#postpone(others, Math.max(SUSPECT_PAUSE_MS, this.#nextSuspectMs - now))
     const normal = jobs.filter((job) => !isSuspect(job))
     if (this.isolating) this.giveBack([...normal, ...this.#drainLanes()])
     else for (const job of normal) this.lanes.get(job.queue)?.add(job, now)
     this.startAll()
     // Others may be idle that could run these.
     if (this.freeSlots === 0) this.giveBack(this.#turns.flatMap((lane) => lane.shutOut()))
+  }
+
+  /** Gives suspects back for one after the other, as this worker could run them: all of them would be claimed again for each one. */
+  #postpone(suspects: readonly ClaimedJob[], delayMs: number): void {
+    for (const [i, job] of suspects.entries())
+      this.giveBack([job], jittered(Math.min(LONGEST_SUSPECT_PAUSE_MS, delayMs + i * SUSPECT_PAUSE_MS), 0.2))
   }
 
   /** Gives unstarted jobs back to their queue, at no cost: to their old place, or for later. */
