@@ -127,6 +127,22 @@ describe('groups', () => {
     expect(served).toEqual(['a', 'b', 'c', 'a', 'b', 'c'])
   })
 
+  test.each([
+    ['few', 20],
+    ['many', 400],
+  ])('jobs without a group have a turn like one of them, where there are %s', async (few, count) => {
+    const queue = defineQueue(`one by one, ${few} without`, byTenant)
+    for (const tenant of [null, 'a', 'b']) await pgq.enqueueMany(queue, of(tenant, count))
+    const served: unknown[] = []
+    let last: string | undefined
+    for (let i = 0; i < 9; i++) {
+      const { groups, note } = await claim(queue.name, 1, last)
+      served.push(...groups)
+      last = note?.cursor
+    }
+    expect(served).toEqual([null, 'a', 'b', null, 'a', 'b', null, 'a', 'b'])
+  })
+
   test('priorities and times are kept within a group, and what is not due is left', async () => {
     const queue = defineQueue('ordered', byTenant)
     await pgq.enqueue(queue, { tenant: 'a', n: 3 }, { priority: 5 })

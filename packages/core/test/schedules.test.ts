@@ -217,6 +217,33 @@ test('a tick whose predecessor still waits is held back by a unique key', async 
   expect((await pgq.list({ queue: other })).jobs).toHaveLength(1)
 })
 
+test('keys that an open transaction holds delay their own ticks, and those of no other schedule', async () => {
+  const { pgq, pool } = await freshQueue()
+  const held = Array.from({ length: 10 }, (_, n) =>
+    schedule(queue, { every: '1s' }, { kind: 'held' }, { name: `held ${n}`, uniqueKey: `key ${n}` }),
+  )
+  for (const one of held) await pgq.schedules.upsert(one)
+  const holder = await pool.connect()
+  await holder.query('BEGIN')
+  for (const { name } of held) await pgq.schedules.runNow(name, { tx: holder })
+  await pgq.schedules.upsert(schedule(queue, { every: '1s' }, { kind: 'beat' }, { name: 'beat' }))
+  const ticked = collect(pgq, 'schedule.ticked')
+  const errors = collect(pgq, 'error')
+  const lateMs: number[] = []
+  pgq.events.on('schedule.ticked', (event) => {
+    for (const tick of event.ticks) if (event.schedule === 'beat') lateMs.push(Date.now() - Number(tick))
+  })
+  await work(pgq, [idle])
+  await until('the other one ticks on', () => lateMs.length >= 9)
+  expect(ticked.filter((event) => event.schedule !== 'beat')).toEqual([])
+  // The first pass meets all ten, a tenth of a second for each; after it they are tried now and then.
+  expect(lateMs.slice(4).toSorted((a, b) => a - b)[2]).toBeLessThan(1_000)
+  expect(errors.length).toBeGreaterThan(0)
+  await holder.query('ROLLBACK')
+  holder.release()
+  await until('they tick', () => new Set(ticked.map((event) => event.schedule)).size === 11)
+})
+
 test('upsert and remove belong to the transaction that they are made in', async () => {
   const { pgq } = await freshQueue()
   const mine = schedule(queue, daily, { kind: 'mine' }, { name: 'user.7' })

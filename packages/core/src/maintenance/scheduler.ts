@@ -1,5 +1,6 @@
 import { dueTicks } from '../cron/due-ticks.ts'
 import { type NextTick, type Rule, ticksOf } from '../cron/rule.ts'
+import { isPgqError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { newJobId } from '../job/job-id.ts'
 import { monotonicMs } from '../runtime/clock.ts'
@@ -7,6 +8,7 @@ import { Loop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Database } from '../store/database.ts'
 import type { DueSchedule, ScheduleStore, TickPlan } from '../store/schedule-store.ts'
+import { SetAside } from './set-aside.ts'
 
 /** What running schedules needs from outside. */
 export interface SchedulerDeps {
@@ -19,6 +21,8 @@ export interface SchedulerDeps {
 
 /** How many schedules one statement moves on. */
 const BATCH = 100
+/** Of those that were refused before, how many are tried again between two looks at the others. */
+const RETRIES = 3
 /** How often the schedules are made what the live workers declare, in ms. */
 const SYNC_EVERY_MS = 5_000
 const FORGET_EVERY_MS = 3_600_000
@@ -38,6 +42,8 @@ export class Scheduler implements Service {
   readonly #deps: SchedulerDeps
   readonly #loop: Loop
   readonly #rules = new Map<string, NextTick>()
+  /** Those that the database refused: one whose unique key an open transaction holds, or that a trigger forbids. */
+  readonly #refused = new SetAside()
   #syncedMs = Number.NEGATIVE_INFINITY
   #forgotMs = Number.NEGATIVE_INFINITY
 
@@ -61,13 +67,12 @@ export class Scheduler implements Service {
   async #pass(): Promise<number> {
     const { database, store, lookMs } = this.#deps
     await this.#tidy()
-    const seen = await store.due(database, BATCH)
-    const due = seen.filter(isDue)
-    if (due.length > 0) {
-      const moved = await this.#run(due.map((schedule) => this.#plan(schedule)))
-      // Those that stay where they are somebody else has in hand: another leader, or a transaction that is open.
-      return moved > 0 ? 0 : lookMs
-    }
+    const seen = await store.due(database, BATCH, this.#refused.except(RETRIES, monotonicMs()))
+    const plans = seen.filter(isDue).map((schedule) => this.#plan(schedule))
+    const moved = await this.#run(plans)
+    if (moved > 0) return 0
+    // Those that stay where they are somebody else has in hand: another leader, or a transaction that is open.
+    if (plans.length > 0) return Math.min(lookMs, this.#refused.leftMs(monotonicMs()))
     const next = seen.at(-1)
     return next?.nextMs === undefined ? lookMs : Math.min(lookMs, Math.ceil(next.nextMs - next.clockMs))
   }
@@ -100,16 +105,30 @@ export class Scheduler implements Service {
     }
   }
 
-  /** Returns how many schedules were moved on. One that the database refuses must not hold up the others. */
+  /** Returns how many schedules were moved on. One that the database refuses must not hold up the others, so it is tried alone, and ever more seldom. */
   async #run(plans: readonly TickPlan[]): Promise<number> {
+    const alone = plans.filter(({ due }) => this.#refused.has(due.name))
+    const together = plans.filter(({ due }) => !this.#refused.has(due.name))
+    let moved = 0
     try {
-      return await this.#write(plans)
+      if (together.length > 0) moved = await this.#write(together)
     } catch (error) {
-      if (plans.length === 1) throw error
-      let moved = 0
-      for (const plan of plans)
-        moved += await this.#write([plan]).catch((reason: unknown) => this.#failed(reason))
+      if (isPgqError(error, 'DATABASE_UNAVAILABLE')) throw error
+      alone.push(...together)
+    }
+    for (const plan of alone) moved += await this.#runAlone(plan)
+    return moved
+  }
+
+  async #runAlone(plan: TickPlan): Promise<number> {
+    try {
+      const moved = await this.#write([plan])
+      this.#refused.delete(plan.due.name)
       return moved
+    } catch (error) {
+      if (isPgqError(error, 'DATABASE_UNAVAILABLE')) throw error
+      this.#refused.add(plan.due.name, monotonicMs())
+      return this.#failed(error)
     }
   }
 

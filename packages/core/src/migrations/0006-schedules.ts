@@ -175,10 +175,13 @@ COMMENT ON FUNCTION ${t.schema}.declare_schedules(uuid, jsonb, timestamptz) IS '
  * Runs ticks: moves a schedule on and writes the jobs of the ticks that it leaves behind, in one transaction. Whoever finds the
  * schedule somewhere else than it was seen does nothing, so a tick is run once however many try; and one whose answer is lost is run or not,
  * which the next look shows.
+ *
+ * A unique key that somebody's open transaction holds is waited for very briefly: the other schedules wait meanwhile.
  */
 const runTicks = (t: Tables): string => `
 CREATE FUNCTION ${t.schema}.run_ticks(plans jsonb)
-RETURNS TABLE (schedule text, deduplicated text) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS ${functionBody(`
+RETURNS TABLE (schedule text, deduplicated text) LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS ${functionBody(`
 #variable_conflict use_column
 DECLARE
   plan  jsonb;

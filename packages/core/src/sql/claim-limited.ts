@@ -81,7 +81,7 @@ const PLAIN = {
  * claim frees its slot, and nothing else does. Nobody who enqueues or settles takes the lock.
  *
  * Jobs are chosen by `(place in their group, turn of the group)`: each group gets one before any gets two. The turns go on after
- * `last_group`, which the worker remembers; groups that come up empty cost a probe of an index. There may be so many of these that turns
+ * `last_group`, which the worker remembers ('' for the jobs without one, which are a group like any other); groups that come up empty cost a probe of an index. There may be so many of these that turns
  * take long, so what slots are left go to the groups that have waited longest, whose turn it is or not.
  *
  * The last row has no id; its payload tells the worker how it went: `cursor`, where turns go on; `again_ms`, when to look again;
@@ -289,7 +289,7 @@ BEGIN
   IF NOT is_more OR coalesce(cardinality(ids), 0) >= free THEN
     last_seen := coalesce(
       (SELECT pick.name FROM unnest(served) WITH ORDINALITY AS pick (name, place)
-       WHERE pick.name <> '' AND pick.name = ANY (keys) ORDER BY pick.place DESC LIMIT 1),
+       WHERE pick.name = ANY (keys) ORDER BY pick.place DESC LIMIT 1),
       CASE WHEN is_more THEN last_seen END, last_group);
   END IF;
   RETURN QUERY SELECT NULL::uuid, wanted_queue, note || jsonb_build_object('cursor', last_seen),

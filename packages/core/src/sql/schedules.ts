@@ -44,18 +44,23 @@ const COLUMNS = `name, queue_name AS queue, cron, every_ms::text AS every, ${ms(
 
 const ACTIVE = 'paused_at IS NULL AND retired_at IS NULL AND finished_at IS NULL AND error IS NULL'
 
-/** The schedules that are due, the longest due first, and after them the next one that will be. It reads that many rows, however many there are. */
-export const dueSchedules = (t: Tables): Statement<{ readonly limit: number }, ScheduleRow> => ({
+/**
+ * The schedules that are due, the longest due first, and after them the next one that will be. It reads that many rows, however many there are,
+ * beside those of `except`.
+ */
+export const dueSchedules = (
+  t: Tables,
+): Statement<{ readonly limit: number; readonly except: readonly string[] }, ScheduleRow> => ({
   name: 'find due schedules',
   text: `
 (SELECT ${COLUMNS} FROM ${t.schedules}
- WHERE ${ACTIVE} AND (next_at IS NULL OR next_at <= statement_timestamp())
+ WHERE ${ACTIVE} AND (next_at IS NULL OR next_at <= statement_timestamp()) AND name <> ALL ($2)
  ORDER BY next_at NULLS FIRST LIMIT $1)
 UNION ALL
 (SELECT ${COLUMNS} FROM ${t.schedules}
  WHERE ${ACTIVE} AND next_at > statement_timestamp()
  ORDER BY next_at LIMIT 1)`,
-  values: ({ limit }) => [limit],
+  values: ({ limit, except }) => [limit, except],
 })
 
 /** Runs ticks. Answers one row for each schedule that stood as it was seen, and one for each job that a unique key held back. */

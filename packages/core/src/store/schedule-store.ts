@@ -84,9 +84,9 @@ export class ScheduleStore {
     }
   }
 
-  /** The due ones, at most `limit`, and the next that will be. */
-  async due(session: Session, limit: number): Promise<DueSchedule[]> {
-    return (await session.run(this.#statements.due, { limit })).map(dueSchedule)
+  /** The due ones, at most `limit` and none of `except`, and the next that will be. */
+  async due(session: Session, limit: number, except: readonly string[] = []): Promise<DueSchedule[]> {
+    return (await session.run(this.#statements.due, { limit, except })).map(dueSchedule)
   }
 
   /** Runs ticks. Returns the names of the schedules that stood as they were seen, and the ids of jobs that a unique key held back. */
