@@ -307,6 +307,18 @@ describe('rates', () => {
     expect((await claim('paced groups', 20)).groups).toEqual([])
   })
 
+  test('of a group saves up no more than its burst in a quiet time', async () => {
+    const queue = defineQueue<Tenant>('quiet group', byTenant)
+    await pgq.setLimits(queue, { perGroup: { rate: { limit: 1, per: '1h', burst: 2 } } })
+    await pgq.enqueueMany(queue, of('a', 20))
+    expect((await claim('quiet group', 20)).groups).toHaveLength(2)
+    await sql(
+      `UPDATE ${schema}.rates SET available_at = available_at - interval '10 days' WHERE queue_name = 'quiet group'`,
+    )
+    expect((await claim('quiet group', 20)).groups).toHaveLength(2)
+    expect((await claim('quiet group', 20)).groups).toEqual([])
+  })
+
   test('a job takes what it costs; one that costs more than the burst waits for all of it and is paid off after', async () => {
     const queue = defineQueue<number>('costly')
     await pgq.setLimits(queue, { rate: { limit: 1, per: '1h', burst: 10 } })
