@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
@@ -15,13 +14,12 @@ import { recordError, recordValue } from '../src/job/recorded.ts'
 import { cleanUpAfterwards, until } from '@pgq/test-support'
 import { anyValue } from './support/any-value.ts'
 import { freshQueue } from './support/fresh-queue.ts'
+import { SEED } from './support/seed.ts'
 
 vi.setConfig({ testTimeout: 3_600_000 })
 
 /** How many jobs go through a whole life, each with three values: its payload, a progress, and a result or an error. */
 const LIVES = Number(process.env['PGQ_FUZZ_LIVES'] ?? 7_000)
-/** Repeats a run that failed. */
-const SEED = Number(process.env['PGQ_FUZZ_SEED'] ?? randomInt(2 ** 31))
 const BATCH = 250
 
 /** What one job is given, and what its handler does with it. */

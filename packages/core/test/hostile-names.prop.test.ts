@@ -1,17 +1,16 @@
 // oxlint-disable vitest/no-conditional-expect -- what must hold depends on the name
-import { randomInt } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { defineQueue, handle, isPgqError } from '../src/index.ts'
 import { until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { collect } from './support/collect.ts'
+import { SEED } from './support/seed.ts'
 
 vi.setConfig({ testTimeout: 3_600_000 })
 
 /** How many names: of queues, keys, metadata and workers. */
 const NAMES = Number(process.env['PGQ_HOSTILE_NAMES'] ?? 400)
-const SEED = Number(process.env['PGQ_FUZZ_SEED'] ?? randomInt(2 ** 31))
 
 const BAD = [
   "'; DROP TABLE jobs; --",

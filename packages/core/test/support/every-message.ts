@@ -2,6 +2,7 @@ import { inject } from 'vitest'
 import { cleanUpAfterwards } from '@pgq/test-support'
 import pg from 'pg'
 import { type Message, type MessageProxy, startMessageProxy } from './message-proxy.ts'
+import { SEED } from './seed.ts'
 
 /** What happens to one message: it is lost with its connection; its answer is; or its backend is killed just before it. */
 type Accident = 'cut' | 'answer lost' | 'backend killed'
@@ -25,7 +26,7 @@ const LANES = 8
 
 /**
  * Has a conversation again and again, and at each time an accident at another message, until every message of it has
- * had every accident. `stride` leaves all but every so-many-th out.
+ * had every accident. `stride` leaves all but every so-many-th out, from the first on that the seed of this run says.
  */
 export async function atEveryMessage(
   converse: (run: Run, lane: number) => Promise<void>,
@@ -89,5 +90,5 @@ function planOf(seen: readonly Message[], stride: number): [Accident, number][] 
         ] as [Accident, number][])
       : []),
   ])
-  return all.filter((_, index) => index % stride === 0)
+  return all.filter((_, index) => index % stride === SEED % stride)
 }
