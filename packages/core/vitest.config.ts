@@ -1,3 +1,3 @@
 import { testProject } from '../../scripts/vitest-project.ts'
 
-export default testProject('core', { typeTests: true })
+export default testProject('core', { typeTests: true, shared: true })

@@ -1,10 +1,7 @@
-import { afterAll, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 
 /** What files made outside of their tests, in `beforeAll` say. */
 const leftovers: (() => Promise<void>)[] = []
-afterAll(async () => {
-  for (const clean of leftovers.splice(0)) await clean()
-})
 
 /** Runs `clean` when the test ends, or when the file does if no test is running. */
 export function cleanUpAfterwards(clean: () => Promise<void>): void {
@@ -13,4 +10,9 @@ export function cleanUpAfterwards(clean: () => Promise<void>): void {
   } catch {
     leftovers.unshift(clean)
   }
+}
+
+/** Ends what files made outside of their tests; the set-up of each file sees to it. */
+export async function cleanUpFile(): Promise<void> {
+  for (const clean of leftovers.splice(0)) await clean()
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { afterAll, inject } from 'vitest'
+import { inject } from 'vitest'
 
 /** A schema name that no other test has: a plain lower-case one, which needs no quotes. */
 export function freshName(): string {
@@ -8,8 +8,8 @@ export function freshName(): string {
 }
 
 /**
- * The connection that makes and drops schemas, one for all tests of a file: it has learned the catalog, which takes a new one several
- * times as long as the work itself.
+ * The connection that makes and drops schemas, one for all tests of a process: it has learned the catalog, which takes a new one several
+ * times as long as the work itself. It keeps no process alive.
  */
 export function schemaKeeper(): pg.Pool {
   keeper ??= openKeeper()
@@ -17,13 +17,14 @@ export function schemaKeeper(): pg.Pool {
 }
 
 let keeper: pg.Pool | undefined
-afterAll(async () => {
-  await keeper?.end()
-  keeper = undefined
-})
 
 function openKeeper(): pg.Pool {
-  const pool = new pg.Pool({ connectionString: inject('directUrl'), max: 1, idleTimeoutMillis: 0 })
+  const pool = new pg.Pool({
+    connectionString: inject('directUrl'),
+    max: 1,
+    idleTimeoutMillis: 0,
+    allowExitOnIdle: true,
+  })
   pool.on('error', () => {}) // a test that ends every connection of the server ends this too
   return pool
 }
