@@ -34,6 +34,24 @@ const toldToSlowDown = (forMs: number, group: string): Story =>
 
 describe('a history without a violation', () => {
   test.each<[string, Story]>([
+    [
+      'a running job that is given back by a worker that was asked to stop',
+      begun()
+        .says('harness', { op: 'fault', kind: 'stop', process: 'a' })
+        .wait(300)
+        .job({ status: 'pending', fence: 2, attempts: 0, lockedBy: null })
+        .job({ status: 'cancelled', fence: 3 }),
+    ],
+    [
+      'an answer that names a job whose end was not committed yet',
+      new NewStory()
+        .enqueued()
+        .job({ uniqueKey: 'k' })
+        .job({ status: 'cancelled', fence: 1 })
+        .wait(1_000)
+        .says('p', { op: 'enqueue', call: 'c', queue: 'plain', tickets: ['t2'], key: 'k' })
+        .says('p', { op: 'enqueued', call: 'c', jobs: [{ ticket: 't2', id: JOB, deduplicated: true }] }),
+    ],
     ['a job that is done', begun().ended().completed().told()],
     [
       'a job that is taken from a lost worker and done by another one, while the first one still runs',
@@ -153,6 +171,7 @@ const serial = (): Story => new NewStory({ unique: { plain: { serial: true } } }
 /** For each invariant the shortest histories that break it. */
 const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
   'lost-job': [
+    () => begun().ended().completed().told().job(null),
     () =>
       new NewStory().says('p', {
         op: 'enqueued',
@@ -223,6 +242,8 @@ const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
   'early-rescue': [() => begun().rescued(), () => begun().worker(WORKER_A, 'lost').rescued()],
   'unearned-outcome': [
     () => begun().completed(),
+    // Given back while its handler runs, by nobody who was asked to stop.
+    () => begun().wait(300).job({ status: 'pending', fence: 2, attempts: 0, lockedBy: null }),
     // The zombie has ended, and not the one that holds the claim.
     () => begun().wait(1_100).worker(WORKER_A, 'lost').rescued().claimed(WORKER_B).ended('a', 1).completed(),
   ],
@@ -275,6 +296,14 @@ const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
     () =>
       new NewStory()
         .enqueued()
+        .says('p', { op: 'enqueue', call: 'c', queue: 'plain', tickets: ['t2'], key: 'k' })
+        .says('p', { op: 'enqueued', call: 'c', jobs: [{ ticket: 't2', id: JOB, deduplicated: true }] }),
+    // It held the key once, and has long ended.
+    () =>
+      new NewStory()
+        .job({ uniqueKey: 'k' })
+        .job({ status: 'cancelled', fence: 1 })
+        .wait(5_100)
         .says('p', { op: 'enqueue', call: 'c', queue: 'plain', tickets: ['t2'], key: 'k' })
         .says('p', { op: 'enqueued', call: 'c', jobs: [{ ticket: 't2', id: JOB, deduplicated: true }] }),
     () => serial().job({ uniqueKey: 'k' }).job({ uniqueKey: 'k', ticket: 't2' }, { id: OTHER }),
@@ -389,6 +418,14 @@ const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
         .ended()
         .completed()
         .told(),
+  ],
+  'unasked-act': [
+    () => new NewStory().enqueued().job({ status: 'cancelled', fence: 1 }, { asked: false }),
+    () =>
+      new NewStory()
+        .enqueued()
+        .job({ status: 'cancelled', fence: 1 })
+        .job({ status: 'pending', fence: 2 }, { asked: false }),
   ],
   'unexplained-row': [
     () =>

@@ -110,6 +110,16 @@ test('a period holds the key after the end of the job, and not after that of the
   expect(await keys(fresh)).toEqual([])
 })
 
+test('a job that dies within its period gives its key back', async () => {
+  const fresh = await freshQueue()
+  const queue = docs({ fields: ['doc'], period: '1h' })
+  const first = await fresh.pgq.enqueue(queue, { doc: 1 })
+  await (await running(fresh)).die()
+  const second = await fresh.pgq.enqueue(queue, { doc: 1 })
+  expect(second).not.toMatchObject({ id: first.id })
+  expect(second.deduplicated).toBe(false)
+})
+
 test('the statuses say which ends count within the period', async () => {
   const fresh = await freshQueue()
   const { pgq } = fresh
@@ -255,6 +265,16 @@ test('debounce puts a job off again and again, up to its longest wait, and never
       [time],
     )
   expect(await minutes()).toBe(10)
+  await pass('11 min')
+  await pgq.enqueue(queue, { doc: 1 })
+  expect(await minutes()).toBe(10) // it is due, and stays so
+  await pass('-11 min')
+  await pgq.enqueue(
+    queue,
+    { doc: 1 },
+    { unique: { fields: ['doc'], onConflict: { debounce: '1m', maxWait: '30m' } } },
+  )
+  expect(await minutes()).toBe(10) // no debounce pulls it forward
   await pass('6 min')
   expect(await pgq.enqueue(queue, { doc: 1, text: 'b' })).toEqual({ id, deduplicated: true, replaced: true })
   expect(await minutes()).toBe(16)

@@ -116,6 +116,11 @@ export const INVARIANTS = {
     outcomes.garbledOutcomes,
   ),
   'lost-act': invariant('S15', 'a job that was said to be cancelled is', losses.lostActs),
+  'unasked-act': invariant(
+    'S7',
+    'what is cancelled or runs again somebody has asked for',
+    losses.unaskedActs,
+  ),
   'unexplained-row': invariant('S7', 'the tables hold what the last change left', run.unexplainedRows),
   'cross-talk': invariant('S16', 'jobs of another schema are left alone', run.crossTalk),
   'stuck-job': invariant('L1, L2, L3', 'when the faults are over, every job comes to its end', run.stuckJobs),

@@ -1,7 +1,7 @@
-import type { Acknowledged, JobState } from '../history/records.ts'
+import type { JobState } from '../history/records.ts'
 import { enqueues } from './losses.ts'
 import type { Timeline } from './timeline.ts'
-import type { Finding } from './violation.ts'
+import { type Finding, SLACK_MS } from './violation.ts'
 
 const LIVE = ['pending', 'failed', 'processing']
 
@@ -55,22 +55,49 @@ function* brokenPeriods({ history, changes }: Timeline): Iterable<Finding> {
   }
 }
 
-function* falseDuplicates({ history, changesOf }: Timeline): Iterable<Finding> {
-  const answers = new Map<string, readonly Acknowledged[]>(
-    history.clients.flatMap((record) =>
-      record.op === 'enqueued' ? [[record.call, record.jobs] as const] : [],
-    ),
+function* falseDuplicates(timeline: Timeline): Iterable<Finding> {
+  const { history, changesOf } = timeline
+  const answers = new Map(
+    history.clients.flatMap((record) => (record.op === 'enqueued' ? [[record.call, record] as const] : [])),
   )
-  for (const { call, queue, tickets, key } of enqueues(history.clients)) {
-    if (key === undefined) continue
+  for (const { call, queue, tickets, key, t } of enqueues(history.clients)) {
+    const answer = answers.get(call)
+    if (key === undefined || !answer) continue
     const replaces = history.terms.unique[queue]?.serial === true
-    for (const { id, ticket, deduplicated } of answers.get(call) ?? []) {
+    for (const { id, ticket, deduplicated } of answer.jobs) {
       if (!deduplicated) continue
       const states = changesOf.get(id)?.flatMap(({ to }) => to ?? []) ?? []
-      if (!states.some(({ uniqueKey }) => uniqueKey === key))
-        yield { job: id, message: `${tickets.join()} was told of the duplicate ${id}, which has not its key` }
+      if (!holdsKeyIn(timeline, id, key, { from: t, until: answer.t }))
+        yield {
+          job: id,
+          message: `${tickets.join()} was told of the duplicate ${id}, which had not its key then`,
+        }
       if (replaces && !states.some((state) => state.ticket === ticket))
         yield { job: id, message: `job ${id} was said to have taken over ${ticket}, and never did` }
     }
   }
+}
+
+/**
+ * Whether a job held a key at some moment of a span. A change counts for others from its commit, which comes after the audit has seen it: by as long as a
+ * fault may hold up a COMMIT.
+ */
+function holdsKeyIn(
+  { history, changesOf }: Timeline,
+  id: string,
+  key: string,
+  { from, until }: { readonly from: number; readonly until: number },
+): boolean {
+  const { leaseMs, unique } = history.terms
+  const lateMs = 4 * leaseMs + 1_000
+  const changes = changesOf.get(id) ?? []
+  return changes.some(({ at, to }, i) => {
+    if (!to || to.uniqueKey !== key || at > until + SLACK_MS) return false
+    const periodMs = unique[to.queue]?.periodMs
+    const isLive = LIVE.includes(to.status)
+    if (!isLive && (to.status !== 'completed' || periodMs === undefined)) return false
+    const untilNext = changes[i + 1]?.at ?? Number.POSITIVE_INFINITY
+    const heldUntil = isLive ? untilNext : Math.min(untilNext, to.createdAt + (periodMs ?? 0))
+    return heldUntil + lateMs >= from
+  })
 }

@@ -4,14 +4,13 @@ import type { Finding } from './violation.ts'
 
 type Enqueue = Extract<ClientRecord, { op: 'enqueue' }>
 
-/** Every enqueue that was acknowledged is in the tables, once. */
+/** Every enqueue that was acknowledged is in the tables, once: nobody deletes here. */
 export function* lostJobs({ history, changesOf }: Timeline): Iterable<Finding> {
   const rows = new Map<string, number>()
   for (const { id } of history.end.jobs) rows.set(id, (rows.get(id) ?? 0) + 1)
   for (const { ticket, id, deduplicated } of acknowledged(history.clients)) {
-    const deleted = changesOf.get(id)?.at(-1)?.kind === 'deleted'
     const count = rows.get(id) ?? 0
-    if (count !== 1 && !deleted)
+    if (count !== 1)
       yield { job: id, message: `${ticket} was acknowledged as job ${id}, of which there are ${count} rows` }
     const first = changesOf.get(id)?.[0]
     if (!deduplicated && first?.to && first.to.ticket !== ticket)
@@ -79,6 +78,16 @@ export function* lostActs({ history, changesOf }: Timeline): Iterable<Finding> {
     if (!answer || answer.changed !== 1) continue
     if (!changesOf.get(record.job)?.some(({ to }) => to?.status === 'cancelled'))
       yield { job: record.job, message: `job ${record.job} was said to be cancelled, and never was` }
+  }
+}
+
+/** What is cancelled or runs again somebody has asked for. */
+export function* unaskedActs({ changes, clientsOf }: Timeline): Iterable<Finding> {
+  for (const { id, kind } of changes) {
+    const act = { cancelled: 'cancel', revived: 'retry' }[String(kind)]
+    if (act === undefined) continue
+    if (!clientsOf.get(id)?.some((record) => record.op === 'act' && record.act === act))
+      yield { job: id, message: `job ${id} was ${kind}, and nobody has asked for that` }
   }
 }
 

@@ -22,13 +22,19 @@ const ENDS_OF: Readonly<Record<string, readonly HandlerEnd[]>> = {
   cancelled: ['cancelled'],
 }
 
-/** An outcome is accepted only from a handler that has ended, of the process and under the fence that hold the claim. */
+/**
+ * An outcome is accepted only from a handler that has ended, of the process and under the fence that hold the claim. What has not begun may be given back, and
+ * what runs by a worker that was asked to stop.
+ */
 export function* unearnedOutcomes(timeline: Timeline): Iterable<Finding> {
   for (const change of outcomes(timeline)) {
     const { id, at, from, to } = change
     const process = timeline.processOf.get(from.lockedBy ?? '')
-    const ended = endsOf(timeline, id, from.fence).some(({ p, t }) => p === process && t <= at + SLACK_MS)
-    if (!ended && to.status !== 'pending')
+    const hasBefore = (op: 'start' | 'end', untilMs: number): boolean =>
+      recordsOf(timeline, op, id, from.fence).some(({ p, t }) => p === process && t <= untilMs)
+    if (hasBefore('end', at + SLACK_MS)) continue
+    const mayGiveBack = !hasBefore('start', at - SLACK_MS) || isStopping(timeline, process, at)
+    if (to.status !== 'pending' || !mayGiveBack)
       yield {
         job: id,
         message: `job ${id} became ${to.status} under fence ${from.fence} of ${process ?? from.lockedBy}, whose handler had not ended`,
@@ -40,12 +46,12 @@ export function* unearnedOutcomes(timeline: Timeline): Iterable<Finding> {
 export function* garbledOutcomes(timeline: Timeline): Iterable<Finding> {
   const { transactionalQueues } = timeline.history.terms
   for (const { id, from, to } of outcomes(timeline)) {
-    if (to.status === 'completed' && to.resultFence !== null && to.resultFence !== from.fence)
+    if (to.status === 'completed' && to.resultFence !== from.fence)
       yield {
         job: id,
         message: `job ${id} was completed under fence ${from.fence} with the result of fence ${to.resultFence}`,
       }
-    if (to.status === 'completed' && to.resultTicket !== null && to.resultTicket !== to.ticket)
+    if (to.status === 'completed' && to.resultTicket !== to.ticket)
       yield {
         job: id,
         message: `job ${id}, ${to.ticket}, was completed with the result of ${to.resultTicket}`,
@@ -159,8 +165,26 @@ type Outcome = Change & { readonly from: JobState; readonly to: JobState }
 const outcomes = ({ changes }: Timeline): Outcome[] =>
   changes.filter((change): change is Outcome => change.kind === 'settled')
 
-const endsOf = ({ clientsOf }: Timeline, job: string, fence: number): EndRecord[] =>
-  (clientsOf.get(job) ?? []).filter(
-    (record): record is EndRecord & { readonly t: number; readonly p: string } =>
-      record.op === 'end' && record.fence === fence,
+const endsOf = (timeline: Timeline, job: string, fence: number): EndRecord[] =>
+  recordsOf(timeline, 'end', job, fence)
+
+function recordsOf<Op extends 'start' | 'end'>(
+  { clientsOf }: Timeline,
+  op: Op,
+  job: string,
+  fence: number,
+): Extract<ClientRecord, { op: Op }>[] {
+  return (clientsOf.get(job) ?? []).filter(
+    (record): record is Extract<ClientRecord, { op: Op }> => record.op === op && record.fence === fence,
+  )
+}
+
+/** Whether a process had been asked to stop by then. */
+const isStopping = ({ history }: Timeline, process: string | undefined, at: number): boolean =>
+  history.clients.some(
+    (record) =>
+      record.op === 'fault' &&
+      record.kind === 'stop' &&
+      record.process === process &&
+      record.t <= at + SLACK_MS,
   )

@@ -92,14 +92,19 @@ export class Story {
     return this
   }
 
-  /** The database changes a job: as one UPDATE, or, as with a move between partitions, as a DELETE and an INSERT. */
+  /**
+   * The database changes a job: as one UPDATE, or, as with a move between partitions, as a DELETE and an INSERT. What cancels it or runs it again somebody has
+   * asked for, unless that is not to be.
+   */
   job(
     change: Partial<JobState> | null,
-    { id = JOB, move = false }: { id?: string; move?: boolean } = {},
+    { id = JOB, move = false, asked = true }: { id?: string; move?: boolean; asked?: boolean } = {},
   ): this {
     this.#t += 10
     const from = this.#states.get(id) ?? null
     const to = change === null ? null : { ...(from ?? FRESH), ...change }
+    if (asked && to?.status === 'cancelled') this.#asks('cancel', id)
+    if (asked && to?.status === 'pending' && from?.status === 'cancelled') this.#asks('retry', id)
     const xid = `x${++this.#n}`
     const record = { at: this.#t, xid, id }
     if (move && from) {
@@ -108,6 +113,10 @@ export class Story {
     if (to) this.#states.set(id, to)
     else this.#states.delete(id)
     return this
+  }
+
+  #asks(act: 'cancel' | 'retry', job: string): void {
+    this.#clients.push({ t: this.#t, p: 'p', op: 'act', call: `${act}!`, act, job })
   }
 
   /** A queue is paused or resumed, and whoever asked for it is told. */
@@ -165,7 +174,9 @@ export class Story {
   }
 
   completed(id = JOB): this {
-    return this.job({ status: 'completed', lockedBy: null }, { id, move: true })
+    const { fence = null, ticket = null } = this.#states.get(id) ?? {}
+    const result = { resultFence: fence, resultTicket: ticket }
+    return this.job({ status: 'completed', lockedBy: null, ...result }, { id, move: true })
   }
 
   told(p = 'a', fence = 1): this {
