@@ -66,6 +66,19 @@ describe('a history without a violation', () => {
         .told('b', 3),
     ],
     [
+      'a job that stays for long with a lost worker while there are faults',
+      begun()
+        .wait(3_000)
+        .says('harness', { op: 'fault', kind: 'restart' })
+        .worker(WORKER_B, 'renews')
+        .wait(2_500)
+        .worker(WORKER_B, 'renews')
+        .wait(1_000)
+        .worker(WORKER_A, 'lost')
+        .rescued()
+        .job({ status: 'cancelled', fence: 3 }),
+    ],
+    [
       'an enqueue whose answer was lost, and that had not happened',
       begun()
         .ended()
@@ -437,6 +450,16 @@ const BROKEN: Record<InvariantName, readonly (() => Story)[]> = {
   ],
   'cross-talk': [() => new NewStory().end({ bystanderUnchanged: false })],
   'stuck-job': [() => begun(), () => new NewStory().enqueued()],
+  'late-rescue': [
+    () =>
+      begun()
+        .wait(3_000)
+        .worker(WORKER_B, 'renews')
+        .wait(2_500)
+        .worker(WORKER_B, 'renews')
+        .wait(1_000)
+        .enqueued('t2', OTHER),
+  ],
   'slow-stop': [
     () =>
       new NewStory().says('harness', {

@@ -85,6 +85,62 @@ export function* earlyRescues({ history, changes }: Timeline): Iterable<Finding>
   }
 }
 
+/** The longest time from the end of a lease to the end of its claims, in leases, where nothing goes wrong meanwhile. A rescue itself needs one and a half at the most. */
+const RESCUE_LEASES = 5
+
+/**
+ * What a lost worker holds is taken over in time, if another one works all the while and no fault happens to anybody else. Faults that come faster than
+ * that leave nothing to be held here: then `stuck-job` has the last word.
+ */
+export function* lateRescues(timeline: Timeline): Iterable<Finding> {
+  const { history, changes } = timeline
+  const { leaseMs } = history.terms
+  const boundMs = RESCUE_LEASES * leaseMs
+  const leases = leasesOf(history)
+  const endMs = Math.max(0, ...changes.map(({ at }) => at), ...history.clients.map(({ t }) => t))
+  for (const [worker, { name, untilMs }] of leases) {
+    const isWatched = [...leases].some(
+      ([other, { sinceMs, seenMs }]) =>
+        other !== worker && sinceMs <= untilMs && seenMs >= untilMs + boundMs - leaseMs,
+    )
+    const isDisturbed = history.clients.some(
+      (record) =>
+        record.op === 'fault' &&
+        record.process !== name &&
+        record.t > untilMs - 2 * leaseMs &&
+        record.t < untilMs + boundMs,
+    )
+    if (!isWatched || isDisturbed || endMs < untilMs + boundMs) continue
+    for (const id of heldBy(changes, worker, untilMs + boundMs))
+      yield {
+        job: id,
+        message: `job ${id} was still in the hands of ${name} ${boundMs} ms after the end of its lease`,
+      }
+  }
+}
+
+/** Of each worker: since when it is there, until when its last lease ran, and when it was last seen to renew one. */
+function leasesOf({ workers }: Timeline['history']) {
+  const leases = new Map<string, { name: string; sinceMs: number; untilMs: number; seenMs: number }>()
+  for (const { id, at, to } of workers) {
+    if (!to || to.lostAt !== null) continue
+    const { sinceMs = at } = leases.get(id) ?? {}
+    leases.set(id, { name: to.name, sinceMs, untilMs: to.leaseUntil, seenMs: at })
+  }
+  return leases
+}
+
+/** The jobs that a worker holds at some moment. */
+function heldBy(changes: readonly Change[], worker: string, atMs: number): Set<string> {
+  const held = new Set<string>()
+  for (const { id, at, from, to } of changes) {
+    if (at > atMs) break
+    if (from?.lockedBy === worker) held.delete(id)
+    if (to?.lockedBy === worker) held.add(id)
+  }
+  return held
+}
+
 /** Each claim costs one attempt, only an attempt that is put back gives it back, and there are never more than the limit. */
 export function* attempts({ changes }: Timeline): Iterable<Finding> {
   for (const { id, kind, from, to } of changes) {

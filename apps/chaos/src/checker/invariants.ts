@@ -123,7 +123,12 @@ export const INVARIANTS = {
   ),
   'unexplained-row': invariant('S7', 'the tables hold what the last change left', run.unexplainedRows),
   'cross-talk': invariant('S16', 'jobs of another schema are left alone', run.crossTalk),
-  'stuck-job': invariant('L1, L2, L3', 'when the faults are over, every job comes to its end', run.stuckJobs),
+  'late-rescue': invariant(
+    'L2',
+    'while another worker is well, the claims of a lost one end within five leases',
+    claims.lateRescues,
+  ),
+  'stuck-job': invariant('L1, L3', 'when the faults are over, every job comes to its end', run.stuckJobs),
   'slow-stop': invariant(
     'L4',
     'a worker that is asked to stop is gone in time, with exit code 0',

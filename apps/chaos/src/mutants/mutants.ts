@@ -393,6 +393,20 @@ export const MUTANTS: readonly Mutant[] = [
     violates: ['garbled-outcome'],
   },
   {
+    name: 'late-rescuer',
+    breaks: 'the jobs of a lost worker are looked for every twenty seconds',
+    patches: [{ file: 'maintenance/rescuer', find: 'return leaseMs / 9', replace: 'return 20000' }],
+    scenario: 'dead-worker',
+    violates: ['late-rescue'],
+  },
+  {
+    name: 'given-away',
+    breaks: 'a worker that is not sure of a claim gives back what it runs, too',
+    patches: [{ file: 'worker/claimer', find: '[...runner.ids(), ...settler.ids()]', replace: '[]' }],
+    scenario: 'in-doubt',
+    violates: ['unearned-outcome'],
+  },
+  {
     name: 'overlap',
     breaks: 'a job that should wait behind one with the same key is claimed beside it',
     patches: [

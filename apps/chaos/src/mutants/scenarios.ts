@@ -50,6 +50,8 @@ export const SCENARIOS = {
   paused: { play: claims.paused },
   /** Jobs that are handled together. */
   chunk: { play: attempts.chunk },
+  /** The answer to a claim is lost while a handler runs. */
+  'in-doubt': { play: claims.inDoubt, leaseMs: 20_000 },
   /** The clocks of the workers are a minute late. */
   'slow-clock': { play: lostWorkers.slowClock },
   /** No notifications, and a job that comes when the worker is idle. */

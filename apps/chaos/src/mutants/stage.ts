@@ -88,14 +88,17 @@ export class Stage {
     part: Part,
     options: { concurrency?: number; transactional?: boolean } = {},
   ): Handler {
-    const run = async (job: Job<{ ticket: string }>, ctx: JobContext): Promise<{ by: number }> => {
+    const run = async (
+      job: Job<{ ticket: string }>,
+      ctx: JobContext,
+    ): Promise<{ by: number; for: string }> => {
       const { id, fence, attempt, payload } = job
       await log.record({ op: 'start', job: id, fence, attempt, queue: queue.name, ticket: payload.ticket })
       const ending = await part(job, ctx)
       const message = ending?.end === 'threw' ? { message: ending.error.message } : {}
       await log.record({ op: 'end', job: id, fence, how: ending?.end ?? 'returned', ...message })
       if (ending) throw ending.error
-      return { by: fence }
+      return { by: fence, for: payload.ticket }
     }
     return this.core.handle(queue, run, options as { transactional: true })
   }

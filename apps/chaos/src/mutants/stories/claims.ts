@@ -1,7 +1,7 @@
 // Who claims what, and when.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { rateOf } from '../../work/queues.ts'
-import type { Stage } from '../stage.ts'
+import { gate, type Stage } from '../stage.ts'
 import { PACE, QUEUE } from './queue.ts'
 
 export async function smallRoom(stage: Stage): Promise<void> {
@@ -50,6 +50,31 @@ export async function paused(stage: Stage): Promise<void> {
   await stage.enqueue(b, queue)
   await sleep(400)
   await stage.switchQueue(b, queue, 'resumed')
+  await stage.drained()
+}
+
+export async function inDoubt(stage: Stage): Promise<void> {
+  const queue = stage.core.defineQueue(QUEUE)
+  const a = await stage.actor('a')
+  const [inHand, goOn] = [gate(), gate()]
+  let runs = 0
+  await stage.work(a, [
+    stage.handler(a, queue, async () => {
+      if (runs++ > 0) return
+      inHand.open()
+      await goOn.opened
+    }),
+  ])
+  await stage.enqueue(a, queue)
+  await inHand.opened
+  await sleep(400)
+  const isLost = a.proxy.trap(/claim/, 5_000)
+  const b = await stage.actor('b')
+  await stage.enqueue(b, queue)
+  await isLost
+  // Long enough to look for what was claimed, some times.
+  await sleep(1_500)
+  goOn.open()
   await stage.drained()
 }
 
