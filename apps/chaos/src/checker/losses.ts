@@ -84,7 +84,7 @@ export function* lostActs({ history, changesOf }: Timeline): Iterable<Finding> {
 /** What is cancelled or runs again somebody has asked for. */
 export function* unaskedActs({ changes, clientsOf }: Timeline): Iterable<Finding> {
   for (const { id, kind } of changes) {
-    const act = { cancelled: 'cancel', revived: 'retry' }[String(kind)]
+    const act = { cancelled: 'cancel', revived: 'retry' }[kind as string]
     if (act === undefined) continue
     if (!clientsOf.get(id)?.some((record) => record.op === 'act' && record.act === act))
       yield { job: id, message: `job ${id} was ${kind}, and nobody has asked for that` }
