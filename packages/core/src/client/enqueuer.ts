@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isPgqError, PgqError, show } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { newJobId } from '../job/job-id.ts'
@@ -14,6 +15,7 @@ import {
 import { encodePayload } from '../job/payload.ts'
 import { type AnyQueue, assertQueue } from '../job/queue.ts'
 import { validate } from '../job/schema.ts'
+import { jittered } from '../runtime/clock.ts'
 import { currentTransaction, enqueueAlike, enqueueImpatiently, enqueueJobs } from '../sql/enqueue-jobs.ts'
 import type { Tables } from '../sql/statement.ts'
 import type { Database, Session } from '../store/database.ts'
@@ -36,8 +38,9 @@ export type AnyEnqueueOptions = EnqueueOptions<any>
 /** The fields of one of many jobs, by its payload as it was given and as it is stored. */
 type FieldsOf = (payload: unknown, stored: unknown) => string
 
-/** How often a transaction is begun again that has met another one. */
+/** How often a transaction is begun again that has met another one, and the first pause before that, in ms, which doubles: the other one needs time to get away. */
 const CONFLICT_TRIES = 5
+const CONFLICT_PAUSE_MS = 50
 
 /** The one way in: validates, encodes, and writes jobs. */
 export class Enqueuer {
@@ -193,6 +196,7 @@ export class Enqueuer {
         )
       } catch (error) {
         if (tries === CONFLICT_TRIES || !isPgqError(error, 'DATABASE_CONFLICT')) throw error
+        await sleep(jittered(CONFLICT_PAUSE_MS * 2 ** tries, 0.5))
       }
   }
 
