@@ -9,6 +9,8 @@ export interface ChaosArguments {
   readonly seed: number
   readonly json: boolean
   readonly faults: readonly FaultKind[]
+  /** The faults were named: one that is not possible on this machine is missed then. */
+  readonly insists: boolean
   readonly leaseMs: number
   readonly workers: number
   readonly producers: number
@@ -84,6 +86,7 @@ export function parseArguments(args: readonly string[]): ChaosArguments | Mutant
     seconds: wholeNumber('seconds', values.seconds, 1, MAX_SECONDS) ?? 60,
     seed: wholeNumber('seed', values.seed, 0, 2 ** 32 - 1) ?? 1,
     faults: faults(values.faults, values.without),
+    insists: values.faults !== undefined,
     leaseMs: wholeNumber('lease', values.lease, 1_000, 600_000) ?? 1_500,
     workers: wholeNumber('workers', values.workers, 1, 50) ?? 3,
     producers: wholeNumber('producers', values.producers, 1, 50) ?? 2,

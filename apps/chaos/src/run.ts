@@ -136,7 +136,7 @@ async function runOn(
     }))
     return {
       faults,
-      missing: kinds.filter((kind) => faults[kind] === 0),
+      missing: (args.insists ? args.faults : kinds).filter((kind) => !faults[kind]),
       jobs: jobFigures(history, repeated),
       recoveryMs: recoveryFigures(history),
       verdict: check(history),

@@ -14,7 +14,10 @@ test('without arguments it is a minute of all faults, with a short lease', () =>
 })
 
 test('faults can be chosen, left out, or switched off', () => {
-  expect(parseArguments(['--faults', 'kill,freeze'])).toMatchObject({ faults: ['kill', 'freeze'] })
+  expect(parseArguments(['--faults', 'kill,freeze'])).toMatchObject({
+    faults: ['kill', 'freeze'],
+    insists: true,
+  })
   expect(parseArguments(['--without', 'diskFull'])).toMatchObject({
     faults: FAULT_KINDS.filter((kind) => kind !== 'diskFull'),
   })

@@ -140,10 +140,18 @@ export class Stage {
     }
   }
 
-  async cancel({ name, pgq, log }: Actor, job: string): Promise<void> {
+  async cancel(actor: Actor, job: string): Promise<void> {
+    await this.#act(actor, 'cancel', job)
+  }
+
+  async retry(actor: Actor, job: string): Promise<void> {
+    await this.#act(actor, 'retry', job)
+  }
+
+  async #act({ name, pgq, log }: Actor, act: 'cancel' | 'retry', job: string): Promise<void> {
     const call = `${name}-act-${++this.#tickets}`
-    await log.record({ op: 'act', call, act: 'cancel', job })
-    await log.record({ op: 'acted', call, changed: await pgq.cancel(job) })
+    await log.record({ op: 'act', call, act, job })
+    await log.record({ op: 'acted', call, changed: await pgq[act](job) })
   }
 
   async switchQueue({ name, pgq, log }: Actor, { name: queue }: AnyQueue, to: QueueSwitch): Promise<void> {

@@ -17,7 +17,7 @@ export async function revived(stage: Stage): Promise<void> {
   const id = (await stage.enqueue(b, queue)) ?? ''
   await stage.until(() => begun === 1)
   await stage.cancel(b, id)
-  await b.pgq.retry(id)
+  await stage.retry(b, id)
   await stage.until(() => begun === 2)
   let told = 0
   for (const outcome of ['completed', 'lost'] as const) a.pgq.events.on(`job.${outcome}`, () => told++)
@@ -48,7 +48,7 @@ export async function sameBatch(stage: Stage): Promise<void> {
   const id = (await stage.enqueue(b, queue)) ?? ''
   await stage.until(() => begun === 1)
   await stage.cancel(b, id)
-  await b.pgq.retry(id)
+  await stage.retry(b, id)
   await stage.until(() => begun === 2)
   await stage.enqueue(b, other)
   await stage.until(() => isOtherBegun)
