@@ -57,7 +57,7 @@ export const termsOf = (leaseMs: number): Terms => ({
 /** Runs the workload under faults, lets it come to its end, and holds the invariants against what happened. */
 export async function runChaos(args: ChaosArguments, say: (text: string) => void): Promise<RunResult> {
   const mutant = args.mutant === undefined ? undefined : mutantNamed(args.mutant)
-  const server = await Server.start(args.faults.includes('diskFull'))
+  const server = await Server.start({ smallDisk: args.faults.includes('diskFull') })
   const logs = mkdtempSync(path.join(tmpdir(), 'chaos-logs-'))
   try {
     const core = mutant && breed(mutant, logs)

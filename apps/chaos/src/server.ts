@@ -11,6 +11,13 @@ const SETTINGS = {
   log_min_messages: 'warning',
 }
 
+/** Which server is wanted. */
+interface ServerOptions {
+  /** Its data are on a disk that may be filled. */
+  readonly smallDisk?: boolean
+  readonly settings?: Readonly<Record<string, string>>
+}
+
 /** The server under test: durable, crashed and filled at will. What it logs is counted. */
 export class Server {
   readonly postgres: Postgres
@@ -25,8 +32,8 @@ export class Server {
   }
 
   /** Starts one. Rejects unless it says itself that commits wait for the disk. */
-  static async start(withSmallDisk: boolean): Promise<Server> {
-    const disk = withSmallDisk ? SmallDisk.make() : 'not asked for'
+  static async start({ smallDisk = false, settings = {} }: ServerOptions = {}): Promise<Server> {
+    const disk = smallDisk ? SmallDisk.make() : 'not asked for'
     const counts: LogCounts = { deadlocks: 0, fullDisk: 0 }
     const log = (text: string): void => {
       counts.deadlocks += text.split('deadlock detected').length - 1
@@ -34,7 +41,7 @@ export class Server {
     }
     const dir = typeof disk === 'string' ? {} : { dir: disk.directory }
     const server = new Server(
-      await startPostgres({ durable: true, settings: SETTINGS, log, ...dir }),
+      await startPostgres({ durable: true, settings: { ...SETTINGS, ...settings }, log, ...dir }),
       disk,
       counts,
     )

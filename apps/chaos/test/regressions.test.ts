@@ -8,7 +8,7 @@ import { Server } from '../src/server.ts'
 const directory = mkdtempSync(path.join(tmpdir(), 'chaos-regressions-'))
 let server: Server
 beforeAll(async () => {
-  server = await Server.start(false)
+  server = await Server.start()
 })
 afterAll(async () => {
   await server.stop()

@@ -37,7 +37,8 @@ export async function runMutants(
 ): Promise<MutantsReport> {
   const mutants = only?.map(mutantNamed) ?? MUTANTS
   const directory = mkdtempSync(path.join(tmpdir(), 'chaos-mutants-'))
-  const server = await Server.start(false)
+  // A vacuum that commits would carry what others have not waited for to the disk.
+  const server = await Server.start({ settings: { autovacuum: 'off' } })
   const judge = (name: string, scenario: ScenarioName, core: string | undefined): Promise<Verdict> =>
     play({ server, scenario, name, core, directory })
   try {

@@ -140,18 +140,20 @@ export class Stage {
     }
   }
 
-  async cancel(actor: Actor, job: string): Promise<void> {
-    await this.#act(actor, 'cancel', job)
+  async cancel(actor: Actor, ...jobs: string[]): Promise<void> {
+    await this.#act(actor, 'cancel', jobs)
   }
 
-  async retry(actor: Actor, job: string): Promise<void> {
-    await this.#act(actor, 'retry', job)
+  async retry(actor: Actor, ...jobs: string[]): Promise<void> {
+    await this.#act(actor, 'retry', jobs)
   }
 
-  async #act({ name, pgq, log }: Actor, act: 'cancel' | 'retry', job: string): Promise<void> {
+  /** Asks for all of them at once; only where there is one does the answer tell which has changed. */
+  async #act({ name, pgq, log }: Actor, act: 'cancel' | 'retry', jobs: string[]): Promise<void> {
     const call = `${name}-act-${++this.#tickets}`
-    await log.record({ op: 'act', call, act, job })
-    await log.record({ op: 'acted', call, changed: await pgq[act](job) })
+    for (const job of jobs) await log.record({ op: 'act', call, act, job })
+    const changed = await pgq[act](jobs)
+    if (jobs.length === 1) await log.record({ op: 'acted', call, changed })
   }
 
   async switchQueue({ name, pgq, log }: Actor, { name: queue }: AnyQueue, to: QueueSwitch): Promise<void> {

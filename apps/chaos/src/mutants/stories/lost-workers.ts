@@ -42,24 +42,7 @@ export async function zombie(stage: Stage): Promise<void> {
 }
 
 export async function suspicion(stage: Stage): Promise<void> {
-  const queue = stage.core.defineQueue(QUEUE)
-  const [a, b] = [await stage.actor('a'), await stage.actor('b')]
-  const [inHand, goOn] = [gate(), gate()]
-  await stage.work(b, [stage.handler(b, stage.core.defineQueue('other'), async () => {})])
-  await stage.work(
-    a,
-    [
-      stage.handler(a, queue, async () => {
-        inHand.open()
-        await goOn.opened
-      }),
-    ],
-    { maintenance: false },
-  )
-  await stage.enqueue(a, queue)
-  await inHand.opened
-  // The rescuer has to have seen the database for a lease.
-  await sleep(stage.leaseMs * 1.2)
+  const { a, end } = await holdUnderWatch(stage)
   a.proxy.stall()
   const person = await stage.session()
   await stage.until(async () => {
@@ -72,9 +55,7 @@ export async function suspicion(stage: Stage): Promise<void> {
   await sleep(300)
   a.proxy.resume()
   await sleep(1_000)
-  goOn.open()
-  await stage.work(b, [stage.handler(b, queue, async () => {})])
-  await stage.drained()
+  await end()
 }
 
 export async function deadWorker(stage: Stage): Promise<void> {
@@ -98,13 +79,35 @@ export async function deadWorker(stage: Stage): Promise<void> {
 export async function slowClock(stage: Stage): Promise<void> {
   const trueNow = Date.now
   Date.now = () => trueNow() - 60_000
+  const { a, end } = await holdUnderWatch(stage)
+  // Longer than the rescuer has patience with a lease that is over, and too short for one to end.
+  a.proxy.stall()
+  await sleep(stage.leaseMs * 0.6)
+  a.proxy.resume()
+  await end()
+  Date.now = trueNow
+}
+
+/** A job that `a` has in hand until the `end`, and a rescuer, `b`, who has seen the database for a whole lease. */
+async function holdUnderWatch(stage: Stage): Promise<{ a: Actor; end: () => Promise<void> }> {
   const queue = stage.core.defineQueue(QUEUE)
   const [a, b] = [await stage.actor('a'), await stage.actor('b')]
-  const part = (): Promise<void> => sleep(4 * stage.leaseMs)
-  for (const actor of [a, b]) await stage.work(actor, [stage.handler(actor, queue, part)])
+  const [inHand, goOn] = [gate(), gate()]
+  await stage.work(b, [stage.handler(b, stage.core.defineQueue('other'), async () => {})])
+  const holding = stage.handler(a, queue, async () => {
+    inHand.open()
+    await goOn.opened
+  })
+  await stage.work(a, [holding], { maintenance: false })
   await stage.enqueue(a, queue)
-  await stage.drained()
-  Date.now = trueNow
+  await inHand.opened
+  await sleep(stage.leaseMs * 1.2)
+  const end = async (): Promise<void> => {
+    goOn.open()
+    await stage.work(b, [stage.handler(b, queue, async () => {})])
+    await stage.drained()
+  }
+  return { a, end }
 }
 
 /** The jobs whose fate an actor has been told of. */

@@ -29,7 +29,7 @@ export async function crossingBatches(stage: Stage): Promise<void> {
   const [person, watcher] = [await stage.session(), await stage.session()]
   await person.query('BEGIN')
   await person.query('SELECT FROM pgq.jobs WHERE id = $1 FOR UPDATE', [ids[4]])
-  const both = Promise.all([a.pgq.cancel(ids), b.pgq.cancel(ids.toReversed())])
+  const both = Promise.all([stage.cancel(a, ...ids), stage.cancel(b, ...ids.toReversed())])
   await stage.until(async () => {
     const { rows } = await watcher.query(
       `SELECT count(*)::integer AS waiting FROM pg_stat_activity
