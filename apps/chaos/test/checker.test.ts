@@ -32,6 +32,14 @@ const toldToSlowDown = (forMs: number, group: string): Story =>
     .heldBack(forMs, group)
     .job({ status: 'pending', fence: 2, attempts: 0, lockedBy: null }, { move: true })
 
+/** A worker that says the same again and again. */
+function long(): Story {
+  const story = new NewStory().worker(WORKER_A, 'renews')
+  for (let count = 0; count < 200_000; count++)
+    story.says('a', { op: 'trouble', where: 'claiming', message: '' })
+  return story
+}
+
 describe('a history without a violation', () => {
   test.each<[string, Story]>([
     [
@@ -53,6 +61,7 @@ describe('a history without a violation', () => {
         .says('p', { op: 'enqueued', call: 'c', jobs: [{ ticket: 't2', id: JOB, deduplicated: true }] }),
     ],
     ['a job that is done', begun().ended().completed().told()],
+    ['a run with more records than a call takes arguments', long()],
     [
       'a job that is taken from a lost worker and done by another one, while the first one still runs',
       begun()

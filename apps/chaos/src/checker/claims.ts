@@ -97,7 +97,10 @@ export function* lateRescues(timeline: Timeline): Iterable<Finding> {
   const { leaseMs } = history.terms
   const boundMs = RESCUE_LEASES * leaseMs
   const leases = leasesOf(history)
-  const endMs = Math.max(0, ...changes.map(({ at }) => at), ...history.clients.map(({ t }) => t))
+  // One after the other: a long run has more of them than a call takes arguments.
+  const endMs = [changes.map(({ at }) => at), history.clients.map(({ t }) => t)]
+    .flat()
+    .reduce((latest, at) => Math.max(latest, at), 0)
   for (const [worker, { name, untilMs }] of leases) {
     const isWatched = [...leases].some(
       ([other, { sinceMs, seenMs }]) =>
