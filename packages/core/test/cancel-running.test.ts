@@ -75,6 +75,24 @@ test('a job that was taken back by UPDATE is aborted with LEASE_LOST, and runs a
   expect(reasons).toMatchObject([{ code: 'LEASE_LOST' }])
 })
 
+test('a claim that was lost before the job was cancelled is lost, not cancelled', async () => {
+  const queue = defineQueue('lost.before')
+  const reasons: unknown[] = []
+  const [cancelled, lost] = [collect(pgq, 'job.cancelled'), collect(pgq, 'job.lost')]
+  const handler = handle(queue, async (_, { signal }) => {
+    await sleep(25_000, undefined, { signal }).catch(() => reasons.push(signal.reason))
+  })
+  await work(pgq, [handler], { lease: '1s' })
+  const { id } = await pgq.enqueue(queue, null)
+  await until('it runs', async () => (await pgq.get(id))?.status === 'processing')
+  const change = (to: string): string => `UPDATE ${schema}.jobs SET status = '${to}' WHERE id = '${id}'`
+  await sql(`${change('failed')}; ${change('cancelled')}`)
+  await until('it is told', () => [...cancelled, ...lost].some(({ job }) => job.id === id))
+  expect(lost).toMatchObject([{ job: { id, fence: 1 } }])
+  expect(cancelled.filter(({ job }) => job.id === id)).toEqual([])
+  expect(reasons).toMatchObject([{ code: 'LEASE_LOST' }])
+})
+
 test('of a cancel and a completion at the same moment exactly one wins, and the events tell which', async () => {
   const queue = defineQueue('race')
   const completed = collect(pgq, 'job.completed')

@@ -50,7 +50,10 @@ function workersOf(claims: readonly Claim[]): string[] {
   return claims.every(({ workerId }) => workerId === first) ? [first] : claims.map(({ workerId }) => workerId)
 }
 
-/** Which of the given claims no longer stand: the job was rescued, cancelled, moved or deleted. If it is dead or cancelled, it says so and why. */
+/**
+ * Which of the given claims no longer stand: the job was rescued, cancelled, moved or deleted. If somebody has ended the job under this very claim,
+ * which raises its fence by one, it says how and why. What a later claim came to is not for the one before.
+ */
 export const lostClaims = (
   t: Tables,
 ): Statement<
@@ -66,7 +69,9 @@ export const lostClaims = (
   text: `
 SELECT claim.id, claim.fence, ended.status, ended.error
 FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS claim (id, fence, worker_id)
-LEFT JOIN LATERAL (SELECT job.status, job.error FROM ${t.dead} AS job WHERE job.id = claim.id LIMIT 1) AS ended ON true
+LEFT JOIN LATERAL (
+  SELECT job.status, job.error FROM ${t.dead} AS job
+  WHERE job.id = claim.id AND job.fence = claim.fence + 1 LIMIT 1) AS ended ON true
 WHERE NOT EXISTS (
   SELECT FROM ${t.processing} AS job
   WHERE job.id = claim.id AND job.fence = claim.fence AND job.locked_by = coalesce(claim.worker_id, ($3::uuid[])[1])
