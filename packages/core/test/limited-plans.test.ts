@@ -152,10 +152,10 @@ describe.each(Object.keys(MOMENTS))('when the analyzer %s', (moment) => {
       const cost = await claim()
       expect(cost.claimed).toBe(due)
       expect(cost.scans).toBe(0)
-      // 256 to see which groups are due, a probe for each group and each of its priorities, twice what there is room for, and what is taken.
-      expect(cost.waiting).toBeLessThan(256 + 10 * GROUPS + 6 * SLOTS)
+      // 256 to see which groups are due, a probe for each group, what there is room for, and what is taken.
+      expect(cost.waiting).toBeLessThan(256 + 2 * GROUPS + 2 * SLOTS)
       expect(cost.processing).toBeLessThan(50 + 2 * GROUPS + 2 * SLOTS)
-      expect(cost.buffers).toBeLessThan(60 * SLOTS)
+      expect(cost.buffers).toBeLessThan(30 * SLOTS)
     },
   )
 

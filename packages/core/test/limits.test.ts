@@ -153,6 +153,25 @@ describe('groups', () => {
     expect(claimed.map((job) => (job.payload as Tenant).n)).toEqual([1, 2, 3])
   })
 
+  test('one whose most urgent job is for later takes its turn with what is due', async () => {
+    const queue = defineQueue('later.first', byTenant)
+    await pgq.enqueueMany(queue, of('a', 300))
+    await pgq.enqueue(queue, { tenant: 'b', n: 1 }, { priority: -1, delay: '1h' })
+    await pgq.enqueue(queue, { tenant: 'b', n: 2 })
+    const { claimed } = await claim('later.first', 4)
+    expect(claimed.map(({ payload }) => payload)).toContainEqual({ tenant: 'b', n: 2 })
+  })
+
+  test('what some leave of their share goes to those that have more, by the same claim', async () => {
+    const queue = defineQueue('uneven', byTenant)
+    const small = Array.from({ length: 40 }, (_, n) => of(`t${n}`, 1)).flat()
+    await pgq.enqueueMany(queue, [...of('large', 1_000), ...small])
+    const { groups } = await claim('uneven', 500)
+    expect(groups).toHaveLength(500)
+    expect(new Set(groups.slice(0, 41)).size).toBe(41)
+    expect(groups.filter((group) => group === 'large')).toHaveLength(460)
+  })
+
   test('thousands of groups are served by a few claims, each once before any twice', async () => {
     const payloads = Array.from({ length: 3_000 }, (_, n) => ({ tenant: `t${n % 1_500}`, n }))
     await pgq.enqueueMany(defineQueue('crowd', byTenant), payloads)

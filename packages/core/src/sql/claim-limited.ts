@@ -1,5 +1,6 @@
 import { claimedColumns, claimText } from './claim-jobs.ts'
 import { moveInto } from './columns.ts'
+import { dueJobs, groupsWhere } from './group-turns.ts'
 import { beginsAt, SAVED_UP_MS, savedUp } from './rates.ts'
 import type { Tables } from './statement.ts'
 
@@ -22,47 +23,6 @@ const CLAIMED = {
   locked_by: 'worker_id',
   started_at: 'clock_timestamp()',
 } as const
-
-/** The due jobs of one group (or, for '', of those without one) in their order, as many as there is room for: the same loose scan over priorities as in `claimText`. */
-const dueJobs = (t: Tables, when: string, group: string): string => `
-SELECT due.*
-FROM (
-  WITH RECURSIVE level (priority) AS (
-    ( SELECT job.priority FROM ${t.waiting} AS job
-      WHERE ${when} AND job.queue_name = wanted_queue AND ${group}
-      ORDER BY job.priority LIMIT 1 )
-    UNION ALL
-    SELECT ( SELECT job.priority FROM ${t.waiting} AS job
-             WHERE job.queue_name = wanted_queue AND ${group} AND job.priority > level.priority
-             ORDER BY job.priority LIMIT 1 )
-    FROM level WHERE level.priority IS NOT NULL
-  )
-  SELECT one.*
-  FROM level
-  CROSS JOIN LATERAL (
-    SELECT job.ctid AS tid, job.id, job.priority, job.scheduled_for, coalesce(job.cost, 1)::float8 AS cost
-    FROM ${t.waiting} AS job
-    WHERE job.queue_name = wanted_queue AND ${group} AND job.priority = level.priority AND job.scheduled_for <= instant
-    ORDER BY job.scheduled_for, job.id
-    LIMIT turn.room
-  ) AS one
-  WHERE level.priority IS NOT NULL
-  LIMIT turn.room
-) AS due`
-
-/** Steps from one group that has jobs to the next, in the order of their keys: one index probe for each. */
-const groupsWhere = (t: Tables, bounds: string, most: string): string => `
-WITH RECURSIVE turn (key, looks) AS (
-  ( SELECT job.group_key, 1 FROM ${t.waiting} AS job
-    WHERE job.queue_name = wanted_queue AND job.group_key IS NOT NULL AND job.group_key > ${bounds}
-    ORDER BY job.group_key LIMIT 1 )
-  UNION ALL
-  SELECT ( SELECT job.group_key FROM ${t.waiting} AS job
-           WHERE job.queue_name = wanted_queue AND job.group_key > turn.key
-           ORDER BY job.group_key LIMIT 1 ), turn.looks + 1
-  FROM turn WHERE turn.key IS NOT NULL AND turn.looks < ${most}
-)
-SELECT turn.key FROM turn WHERE turn.key IS NOT NULL`
 
 /** The variables of `claim_limited` that its plain claim is given. */
 const PLAIN = {
@@ -101,8 +61,10 @@ DECLARE
   is_counted boolean;
   is_more    boolean := false;
   is_cut     boolean;
+  is_short   boolean;
   -- The groups in turn, and where the look at them has ended; and those that have waited longest, whether in turn or not.
   keys       text[];
+  firsts     timestamptz[];
   last_seen  text;
   aged       text[];
   due_seen   integer;
@@ -165,17 +127,19 @@ BEGIN
     aged := '{}';
   ELSE
     lookahead := least(${GROUP_LOOKS}, 2 * free + 64);
-    keys := ARRAY(${groupsWhere(t, `coalesce(last_group, '')`, 'lookahead')});
-    is_more := cardinality(keys) = lookahead;
+    SELECT array_agg(turn.key), array_agg(turn.first_at) INTO keys, firsts FROM (${groupsWhere(t, `coalesce(last_group, '')`, 'lookahead')}) AS turn;
+    is_more := coalesce(cardinality(keys), 0) = lookahead;
     IF NOT is_more AND last_group IS NOT NULL THEN
-      keys := keys || ARRAY(SELECT first.key FROM (${groupsWhere(t, `''`, 'lookahead - cardinality(keys)')}) AS first WHERE first.key <= last_group);
+      SELECT keys || array_agg(turn.key), firsts || array_agg(turn.first_at) INTO keys, firsts
+      FROM (${groupsWhere(t, `''`, 'lookahead - coalesce(cardinality(keys), 0)')}) AS turn
+      WHERE turn.key <= last_group;
       is_more := cardinality(keys) >= lookahead;
     END IF;
     last_seen := keys[cardinality(keys)];
     -- Those that have jobs for later only would take from the share of the others.
     keys := ARRAY(
-      SELECT turn.name FROM (SELECT unnest(keys) AS name, 1 AS room) AS turn
-      WHERE EXISTS (${dueJobs(t, `turn.name <> ''`, 'job.group_key = turn.name')}));
+      SELECT turn.name FROM (SELECT unnest(keys) AS name, unnest(firsts) AS first_at, 1 AS room) AS turn
+      WHERE turn.first_at <= instant OR EXISTS (${dueJobs(t, `turn.name <> ''`, 'job.group_key = turn.name')}));
   END IF;
   -- Without groups and a rate there is nothing to weigh: the claim is that of any other queue, of so many jobs.
   IF keys IS NULL AND step IS NULL THEN
@@ -189,62 +153,68 @@ BEGIN
   END IF;
   keys := array_append(keys, '');
   aged := ARRAY(SELECT key FROM unnest(aged) AS key WHERE key <> ALL (keys));
-  -- Twice the share of each: what some leave of theirs goes to the others.
-  lookahead := least(free, greatest(1, ceil(2.0 * free / cardinality(keys || aged))::integer));
+  -- So many of each are looked at as its share is, if those without a group have none. Where some leave some of theirs, and others have more, it is looked further.
+  lookahead := greatest(1, ceil(free::float8 / greatest(1, cardinality(keys || aged) - 1)))::integer;
 
-  WITH turn AS MATERIALIZED (
-    SELECT key.name, row_number() OVER (ORDER BY key.name = ANY (aged), coalesce(key.name <= last_group, false), key.name) AS place,
-           ${savedUp('rate.available_at', 'group_burst', 'group_step')} AS available, rate.blocked_until,
-           CASE WHEN key.name = '' OR rule.group_concurrency_limit IS NULL THEN lookahead
-                ELSE least(lookahead, rule.group_concurrency_limit - (
-                  SELECT count(*) FROM (
-                    SELECT FROM ${t.processing} AS job
-                    WHERE job.limited AND job.queue_name = wanted_queue AND job.group_key = key.name
-                    LIMIT rule.group_concurrency_limit) AS running)) END::integer AS room
-    FROM (SELECT unnest(keys || aged) COLLATE "C" AS name) AS key
-    LEFT JOIN LATERAL (
-      SELECT known.available_at, known.blocked_until FROM ${t.rates} AS known
-      WHERE known.queue_name = wanted_queue AND known.group_key = key.name AND key.name <> ''
-      LIMIT 1) AS rate ON true
-  ),
-  due AS MATERIALIZED (
-    SELECT turn.name, turn.place, turn.available, turn.blocked_until, job.*
-    FROM turn
-    CROSS JOIN LATERAL (
-      ${dueJobs(t, `turn.name <> ''`, 'job.group_key = turn.name')}
-      UNION ALL
-      ${dueJobs(t, `turn.name = ''`, 'job.group_key IS NULL')}
-    ) AS job
-    WHERE turn.room > 0
-  ),
-  ranked AS (
-    SELECT due.*, row_number() OVER by_group AS nth, sum(due.cost) OVER by_group - due.cost AS cost_before
-    FROM due WINDOW by_group AS (PARTITION BY due.place ORDER BY due.priority, due.scheduled_for, due.id ROWS UNBOUNDED PRECEDING)
-  ),
-  paced AS (
-    SELECT ranked.*, greatest(ranked.blocked_until,
-             CASE WHEN ranked.name <> '' AND group_step IS NOT NULL THEN ${beginsAt('available', 'cost_before', 'group_burst', 'group_step')} END) AS group_at
-    FROM ranked
-  ),
-  ordered AS (
-    SELECT paced.*, sum(paced.cost) OVER in_turn - paced.cost AS all_before
-    FROM paced WHERE coalesce(paced.group_at <= instant, true)
-    WINDOW in_turn AS (ORDER BY paced.nth, paced.place ROWS UNBOUNDED PRECEDING)
-  ),
-  chosen AS (
-    SELECT * FROM ordered
-    WHERE step IS NULL
-       OR ${beginsAt(savedUp('pace.available_at', 'burst', 'step'), 'all_before', 'burst', 'step')} <= instant
-    ORDER BY nth, place
-    LIMIT free
-  )
-  SELECT (SELECT array_agg(tid ORDER BY nth, place) FROM chosen), (SELECT array_agg(id ORDER BY nth, place) FROM chosen),
-         (SELECT array_agg(name ORDER BY nth, place) FROM chosen), (SELECT array_agg(cost ORDER BY nth, place) FROM chosen),
-         least((SELECT min(group_at) FROM paced WHERE group_at > instant),
-               (SELECT min(${beginsAt(savedUp('pace.available_at', 'burst', 'step'), 'all_before', 'burst', 'step')}) FROM ordered
-                WHERE step IS NOT NULL AND NOT EXISTS (SELECT FROM chosen WHERE chosen.id = ordered.id))),
-         EXISTS (SELECT FROM ranked WHERE nth = lookahead) OR (SELECT count(*) FROM ordered) > free
-  INTO tids, ids, served, costs, next_at, is_cut;
+  LOOP
+    WITH turn AS MATERIALIZED (
+      SELECT key.name, row_number() OVER (ORDER BY key.name = ANY (aged), coalesce(key.name <= last_group, false), key.name) AS place,
+             ${savedUp('rate.available_at', 'group_burst', 'group_step')} AS available, rate.blocked_until,
+             CASE WHEN key.name = '' OR rule.group_concurrency_limit IS NULL THEN lookahead
+                  ELSE least(lookahead, rule.group_concurrency_limit - (
+                    SELECT count(*) FROM (
+                      SELECT FROM ${t.processing} AS job
+                      WHERE job.limited AND job.queue_name = wanted_queue AND job.group_key = key.name
+                      LIMIT rule.group_concurrency_limit) AS running)) END::integer AS room
+      FROM (SELECT unnest(keys || aged) COLLATE "C" AS name) AS key
+      LEFT JOIN LATERAL (
+        SELECT known.available_at, known.blocked_until FROM ${t.rates} AS known
+        WHERE known.queue_name = wanted_queue AND known.group_key = key.name AND key.name <> ''
+        LIMIT 1) AS rate ON true
+    ),
+    due AS MATERIALIZED (
+      SELECT turn.name, turn.place, turn.available, turn.blocked_until, job.*
+      FROM turn
+      CROSS JOIN LATERAL (
+        SELECT one.tid, one.id, one.cost, row_number() OVER so_far AS nth, sum(one.cost) OVER so_far - one.cost AS cost_before
+        FROM (
+          ${dueJobs(t, `turn.name <> ''`, 'job.group_key = turn.name')}
+          UNION ALL
+          ${dueJobs(t, `turn.name = ''`, 'job.group_key IS NULL')}
+        ) AS one
+        WINDOW so_far AS (ROWS UNBOUNDED PRECEDING)
+      ) AS job
+      WHERE turn.room > 0
+    ),
+    paced AS (
+      SELECT due.*, greatest(due.blocked_until,
+               CASE WHEN due.name <> '' AND group_step IS NOT NULL THEN ${beginsAt('available', 'cost_before', 'group_burst', 'group_step')} END) AS group_at
+      FROM due
+    ),
+    ordered AS (
+      SELECT paced.*, sum(paced.cost) OVER in_turn - paced.cost AS all_before
+      FROM paced WHERE coalesce(paced.group_at <= instant, true)
+      WINDOW in_turn AS (ORDER BY paced.nth, paced.place ROWS UNBOUNDED PRECEDING)
+    ),
+    begun AS (
+      SELECT ordered.*, CASE WHEN step IS NOT NULL THEN ${beginsAt(savedUp('pace.available_at', 'burst', 'step'), 'all_before', 'burst', 'step')} END AS begins_at
+      FROM ordered
+    ),
+    chosen AS MATERIALIZED (
+      SELECT * FROM begun WHERE coalesce(begins_at <= instant, true)
+      ORDER BY nth, place
+      LIMIT free
+    )
+    SELECT array_agg(chosen.tid), array_agg(chosen.id), array_agg(chosen.name), array_agg(chosen.cost),
+           least((SELECT min(group_at) FROM paced WHERE group_at > instant), (SELECT min(begins_at) FROM begun WHERE begins_at > instant)),
+           EXISTS (SELECT FROM due WHERE nth = lookahead) OR (SELECT count(*) FROM ordered) > free,
+           -- Whether there may be more for what slots are left, behind what was looked at.
+           bool_or(chosen.nth = lookahead) AND count(*) < free AND count(*) = (SELECT count(*) FROM ordered) AND (SELECT count(*) FROM due) < 2 * free
+    INTO tids, ids, served, costs, next_at, is_cut, is_short
+    FROM chosen;
+    EXIT WHEN is_short IS NOT TRUE;
+    lookahead := 4 * lookahead;
+  END LOOP;
 
   RETURN QUERY
   WITH locked AS MATERIALIZED (
@@ -288,8 +258,9 @@ BEGIN
   -- The turns go on after the last that was served in turn, or where the look has ended when all of them were.
   IF NOT is_more OR coalesce(cardinality(ids), 0) >= free THEN
     last_seen := coalesce(
-      (SELECT pick.name FROM unnest(served) WITH ORDINALITY AS pick (name, place)
-       WHERE pick.name = ANY (keys) ORDER BY pick.place DESC LIMIT 1),
+      CASE WHEN aged = '{}' THEN served[cardinality(served)]
+           ELSE (SELECT pick.name FROM unnest(served) WITH ORDINALITY AS pick (name, place)
+                 WHERE pick.name = ANY (keys) ORDER BY pick.place DESC LIMIT 1) END,
       CASE WHEN is_more THEN last_seen END, last_group);
   END IF;
   RETURN QUERY SELECT NULL::uuid, wanted_queue, note || jsonb_build_object('cursor', last_seen),
