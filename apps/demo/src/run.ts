@@ -80,7 +80,12 @@ async function play({ screen, signal, serve }: Run, cleanup: Cleanup): Promise<O
   await createShop(pool)
   await pgq.migrate()
   screen.say(`The database is ${database.description}.`)
-  if (serve) screen.say(`The dashboard is at ${await serveDashboard(pgq, cleanup)}`, 'good')
+  if (serve) {
+    screen.say(`The dashboard is at ${await serveDashboard(pgq, cleanup)}`, 'good')
+    screen.say(
+      `On the command line: pgq status --schema ${QUEUE_SCHEMA}${database.ours ? ` --url ${database.url}` : ''}`,
+    )
+  }
 
   const exchange = await openFlakyExchange()
   cleanup.add(() => exchange.close())

@@ -21,7 +21,10 @@ export function complain(error: unknown, asJson: boolean, options: ConnectionOpt
 }
 
 /** The way out on the command line; what the message says is for those who write code. */
-function hintOf(code: string, { url = process.env['DATABASE_URL'] }: ConnectionOptions): string | undefined {
+export function hintOf(
+  code: string,
+  { url = process.env['DATABASE_URL'] }: ConnectionOptions,
+): string | undefined {
   const where = url === undefined ? 'the database of PGHOST and the like' : placeOf(url)
   switch (code) {
     case 'SCHEMA_MISSING':

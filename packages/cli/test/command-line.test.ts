@@ -10,6 +10,10 @@ describe('migrate', () => {
       code: 3,
       answer: { schema, isCurrent: false, code: 'SCHEMA_MISSING' },
     })
+    expect(await run('migrate', '--check')).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/is not in this database.*\n.*pgq migrate creates it/),
+    })
     const first = await json('migrate')
     expect(first).toMatchObject({ code: 0, stderr: '' })
     expect(first.answer.applied.length).toBe(first.answer.version)
@@ -46,6 +50,7 @@ describe('the command line', () => {
       [/must be the id of a job/, 'jobs', 'show', 'x'],
       [/which jobs\?/, 'jobs', 'delete'],
       [/which jobs\?.*or --all/, 'jobs', 'redrive'],
+      [/--print' cannot be used with option '--check'/, 'migrate', '--print', '--check'],
       [/not both/, 'jobs', 'retry', '00000000-0000-7000-8000-000000000000', '--queue', 'q'],
       [/delete does nothing to jobs that are processing/, 'jobs', 'delete', '--status', 'processing'],
       [/missing required argument 'queue'/, 'queues', 'pause'],

@@ -1,9 +1,10 @@
 import { isPgqError } from '@pgq/core'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { action, type Call, type Outcome } from '../call.ts'
+import { hintOf } from '../complaint.ts'
 import { openPgq, unconnectedPgq } from '../connection.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
-import { printable } from '../terminal/printable.ts'
+import { printable, printableLines } from '../terminal/printable.ts'
 import { counted } from '../terminal/quantities.ts'
 
 interface Options {
@@ -16,7 +17,11 @@ export function addMigrate(program: Command, outcome: Outcome): void {
   const command = program
     .command('migrate')
     .description('create the schema or bring it up to date; safe at any time, from many processes at once')
-    .option('--print', 'print the SQL for an empty database instead, and connect to nothing')
+    .addOption(
+      new Option('--print', 'print the SQL for an empty database instead, and connect to nothing').conflicts(
+        'check',
+      ),
+    )
     .option('--check', 'change nothing: exit code 3 unless the schema is of the version that this pgq needs')
   command.action(
     action<Options>(outcome, run, (options) =>
@@ -36,7 +41,7 @@ async function print({ pgq, screen }: Call<Options>): Promise<ExitCode> {
   return EXIT.done
 }
 
-async function check({ pgq, screen }: Call<Options>): Promise<ExitCode> {
+async function check({ pgq, screen, options }: Call<Options>): Promise<ExitCode> {
   try {
     await pgq.check()
     screen.answer({ schema: pgq.schema, isCurrent: true }, () => `${name(pgq.schema)} is up to date`)
@@ -45,7 +50,9 @@ async function check({ pgq, screen }: Call<Options>): Promise<ExitCode> {
     if (!isPgqError(error) || !(error.code.startsWith('SCHEMA_') || error.code === 'MIGRATION_CHANGED'))
       throw error
     const { code, message } = error
-    screen.answer({ schema: pgq.schema, isCurrent: false, code, message }, () => printable(message))
+    screen.answer({ schema: pgq.schema, isCurrent: false, code, message }, () =>
+      printableLines(`${message}\n  → ${hintOf(code, options)}`),
+    )
     return EXIT.no
   }
 }

@@ -10,13 +10,14 @@ const BEHIND_MS = 60_000
 export const schemaFinding = (error: PgqError): Finding => ({
   check: 'schema',
   severity: 'problem',
-  message: error.message,
+  // The error says the way out as well, for which a finding has a place of its own.
+  message: error.message.split(': run ')[0] ?? error.message,
   fix:
     error.code === 'SCHEMA_TOO_NEW' || error.code === 'MIGRATION_CHANGED'
       ? 'use the version of @pgq/core that has migrated it, or a newer one'
       : error.code === 'SCHEMA_OCCUPIED'
         ? 'choose another name with the schema option'
-        : 'run pgq.migrate(), or pgq migrate on the command line',
+        : 'run pgq.migrate() or npx pgq migrate, or check the connection and the schema option',
 })
 
 /** Whether the history has a partition for what completes today and in the next days. */
