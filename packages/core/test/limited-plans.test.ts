@@ -155,7 +155,7 @@ describe.each(Object.keys(MOMENTS))('when the analyzer %s', (moment) => {
       // 256 to see which groups are due, a probe for each group, what there is room for, and what is taken.
       expect(cost.waiting).toBeLessThan(256 + 2 * GROUPS + 2 * SLOTS)
       expect(cost.processing).toBeLessThan(50 + 2 * GROUPS + 2 * SLOTS)
-      expect(cost.buffers).toBeLessThan(30 * SLOTS)
+      expect(cost.buffers).toBeLessThan(60 * SLOTS)
     },
   )
 

@@ -363,7 +363,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'sql/claim-limited',
-        find: 'greatest(ranked.blocked_until,',
+        find: 'greatest(due.blocked_until,',
         replace: 'greatest(NULL::timestamptz,',
       },
     ],
