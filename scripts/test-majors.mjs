@@ -1,5 +1,5 @@
 // Runs what has SQL of its own, and what plays `tx`, on every supported PostgreSQL major, or on those given: `pnpm test:majors 14 16`.
-// With --sql only what a major may parse, plan or lock in its own way: not what ends processes and connections, for which it takes half of the time.
+// With --sql only what a major may parse, plan or lock in its own way: not what ends processes and connections nor what the worker does, which take most of the time.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,28 +25,46 @@ const projects = (isSqlOnly ? ['core'] : ['core', 'contracts', 'embedded-postgre
   name,
 ])
 
-/** Tests of processes, connections and time, which play the same statements as the others. */
-const OF_PROCESSES = [
+/** Tests of processes, connections, time and the worker itself, which play the same statements as the others. */
+const NOT_OF_SQL = [
   'blocked-loop',
+  'chunks',
+  'close',
   'connection-loss',
   'crash-suspects',
+  'cron-oracle',
+  'endings',
   'every-message',
   'every-write',
   'failover',
+  'fairness',
   'few-connections',
+  'fuzz.prop',
+  'hooks',
   'leaks',
   'limits-processes',
   'listener',
   'migrate-fleet',
+  'model',
   'outage',
   'outcomes',
+  'payload.prop',
+  'progress',
+  'recorded.prop',
+  'scarce-slots',
   'schedules-killed',
   'signals',
+  'stalled',
+  'stop',
+  'time-limit',
+  'timeout',
+  'transition.prop',
   'unique-processes',
   'unreachable',
   'watch',
+  'weights',
 ]
-const excluded = isSqlOnly ? OF_PROCESSES.map((name) => `--exclude=**/test/${name}.test.ts`) : []
+const excluded = isSqlOnly ? NOT_OF_SQL.map((name) => `--exclude=**/test/${name}.test.ts`) : []
 
 if (!run('turbo', ['run', 'build', '--output-logs=errors-only'])) process.exit(1)
 
