@@ -52,6 +52,14 @@ test.each([
   expect(await jobs(leaders)).toBe(0)
 })
 
+test('a first tick that was worked out by another rule is not run', async () => {
+  const leaders = await twoLeaders()
+  const plan = await leaders.plan()
+  await leaders.sql(`UPDATE ${leaders.schema}.schedules SET every_ms = 7200000`)
+  expect(await leaders.tick(plan)).toEqual([])
+  expect(await jobs(leaders)).toBe(0)
+})
+
 test('a schedule that an open transaction holds is left for the next look, and nobody waits', async () => {
   const leaders = await twoLeaders()
   const plan = await leaders.plan()
@@ -89,4 +97,46 @@ test('a look reads what is due and one more, whatever the number of schedules', 
     SELECT 'later ' || n, 'q', 1000, now() + n * interval '1 h' FROM generate_series(1, 5000) AS n`)
   const found = await leaders.store.due(leaders.database, 100)
   expect(found.map(({ name }) => name)).toEqual(['ticks', 'later 1'])
+})
+
+test('what lost workers declare counts no more, though their rows are still there', async () => {
+  const { sql, schema } = await freshQueue()
+  const worker = async (cron: string, ...names: string[]): Promise<string> => {
+    const [{ id }] = await sql(
+      `INSERT INTO ${schema}.workers (id, name, hostname, pid, queues, concurrency, lease_until)
+       VALUES (gen_random_uuid(), 'w', 'h', 1, '{ticks}', 1, now() + interval '1 hour') RETURNING id`,
+    )
+    const definitions = names.map((name) => ({ name, queue: 'ticks', cron }))
+    await sql(`SELECT ${schema}.declare_schedules($1, $2)`, [id, JSON.stringify(definitions)])
+    return id
+  }
+  const read = () =>
+    sql(`SELECT name, cron, retired_at IS NOT NULL AS retired FROM ${schema}.schedules ORDER BY name`)
+  await worker('1 * * * *', 'both')
+  const newer = await worker('2 * * * *', 'both', 'newer')
+  expect(await read()).toEqual([
+    { name: 'both', cron: '2 * * * *', retired: false },
+    { name: 'newer', cron: '2 * * * *', retired: false },
+  ])
+  await sql(`UPDATE ${schema}.workers SET lost_at = now() WHERE id = $1`, [newer])
+  await sql(`SELECT ${schema}.sync_schedules()`)
+  expect(await read()).toEqual([
+    { name: 'both', cron: '1 * * * *', retired: false },
+    { name: 'newer', cron: '2 * * * *', retired: true },
+  ])
+})
+
+test('a tick that was due when its rule was changed is kept for the new rule, unless it is old', async () => {
+  const { sql, schema, pgq } = await freshQueue()
+  await pgq.schedules.upsert(schedule(queue, { every: '1h' }, 1))
+  const changed = async (dueFor: string, everyMs: number): Promise<boolean> => {
+    await sql(`UPDATE ${schema}.schedules SET next_at = now() - interval '${dueFor}'`)
+    const [{ kept }] = await sql(
+      `WITH before AS (SELECT next_at FROM ${schema}.schedules)
+       UPDATE ${schema}.schedules AS known SET every_ms = ${everyMs} FROM before RETURNING known.since = before.next_at AS kept`,
+    )
+    return kept
+  }
+  expect(await changed('20 s', 1_000)).toBe(true)
+  expect(await changed('2 min', 2_000)).toBe(false)
 })

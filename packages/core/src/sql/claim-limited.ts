@@ -158,7 +158,8 @@ BEGIN
 
   LOOP
     WITH turn AS MATERIALIZED (
-      SELECT key.name, row_number() OVER (ORDER BY key.name = ANY (aged), coalesce(key.name <= last_group, false), key.name) AS place,
+      -- Those that have waited longest come after those in turn by this as well: there is none between these.
+      SELECT key.name, row_number() OVER (ORDER BY coalesce(key.name <= last_group, false), key.name) AS place,
              ${savedUp('rate.available_at', 'group_burst', 'group_step')} AS available, rate.blocked_until,
              CASE WHEN key.name = '' OR rule.group_concurrency_limit IS NULL THEN lookahead
                   ELSE least(lookahead, rule.group_concurrency_limit - (
