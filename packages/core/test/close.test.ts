@@ -3,6 +3,7 @@ import { expect, inject, test, vi } from 'vitest'
 import { createPgq, defineQueue, handle, type Pgq } from '../src/index.ts'
 import { cleanUpAfterwards } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
+import { isPooled } from './support/pooled.ts'
 
 const queue = defineQueue('mail')
 const id = '01890000-0000-7000-8000-000000000000'
@@ -80,7 +81,7 @@ test('calls that wait for a connection when close comes get an answer, whatever 
   await closing
 })
 
-test('no connection is left open', async () => {
+test.skipIf(isPooled)('no connection is left open', async () => {
   const name = `closing ${Math.random()}`
   const url = new URL(inject('databaseUrl'))
   url.searchParams.set('application_name', name)

@@ -2,6 +2,7 @@ import { cleanUpAfterwards, latch, until } from '@pgq/test-support'
 import { expect, test } from 'vitest'
 import { defineQueue, handle, type Pgq, type Queue, type Worker } from '../src/index.ts'
 import { freshQueue } from './support/fresh-queue.ts'
+import { isPooled } from './support/pooled.ts'
 import { openSession } from './support/session.ts'
 
 const { pgq, sql, schema, pool, databaseUrl } = await freshQueue()
@@ -42,7 +43,7 @@ test('a paused queue is not claimed from by workers that run already, nor by new
   expect(await pgq.resume(queue)).toBe(false)
 })
 
-test('idle workers are woken by a resume, from SQL as well', async () => {
+test.skipIf(isPooled)('idle workers are woken by a resume, from SQL as well', async () => {
   const queue = defineQueue('woken')
   const { ran, worker } = await work(queue.name)
   await untilListening(worker)
@@ -116,7 +117,7 @@ const running = async (queue: string): Promise<number> =>
   )
 
 /** Ten handlers that were fast for a while and then hang, so that jobs were claimed which now wait for a slot. */
-async function withJobsInHand(queue: Queue<{ n: number; tenant: string }>) {
+async function withJobsInHand(queue: Queue<{ n: number; tenant: string }>, listen = true) {
   const over = latch()
   let begun = 0
   const FAST = 2_000
@@ -131,7 +132,7 @@ async function withJobsInHand(queue: Queue<{ n: number; tenant: string }>) {
         { concurrency: 10 },
       ),
     ],
-    { lease: '10m', pollInterval: '1m' },
+    { lease: '10m', pollInterval: '1m', listen },
   )
   cleanUpAfterwards(() => worker.stop())
   await pgq.enqueueMany(
@@ -151,9 +152,12 @@ async function withJobsInHand(queue: Queue<{ n: number; tenant: string }>) {
   return { over, held, begun: () => begun }
 }
 
-test('a pause gives back what workers have in hand and have not begun', async () => {
-  const queue = defineQueue<{ n: number; tenant: string }>('slowed')
-  const { over, held, begun } = await withJobsInHand(queue)
+test.each([
+  ['', true],
+  [' though nobody tells them of it', false],
+])('a pause gives back what workers have in hand and have not begun%s', async (_, listen) => {
+  const queue = defineQueue<{ n: number; tenant: string }>(listen ? 'slowed' : 'slowed.unheard')
+  const { over, held, begun } = await withJobsInHand(queue, listen)
   await pgq.pause(queue)
   await until('only what runs is in hand', async () => (await held()) === 10)
   const before = begun()
@@ -162,35 +166,44 @@ test('a pause gives back what workers have in hand and have not begun', async ()
   expect(begun()).toBe(before)
 })
 
-test('a group that is held back gives back what workers have of it in hand, and only that', async () => {
-  const queue = defineQueue<{ n: number; tenant: string }>('slowed.groups', { group: ({ tenant }) => tenant })
-  const { over, held } = await withJobsInHand(queue)
-  await pgq.holdBack(queue, { group: 'odd', for: '1h' })
-  await until('no more of it is in hand than runs', async () => (await held(`group_key = 'odd'`)) <= 10)
-  expect(await held(`group_key = 'even'`)).toBeGreaterThan(10)
-  over.open()
-})
+test.each([
+  ['', true],
+  [', though nobody tells them of it', false],
+])(
+  'a group that is held back gives back what workers have of it in hand, and only that%s',
+  async (_, listen) => {
+    const name = listen ? 'slowed.groups' : 'slowed.groups.unheard'
+    const queue = defineQueue<{ n: number; tenant: string }>(name, { group: ({ tenant }) => tenant })
+    const { over, held } = await withJobsInHand(queue, listen)
+    await pgq.holdBack(queue, { group: 'odd', for: '1h' })
+    await until('no more of it is in hand than runs', async () => (await held(`group_key = 'odd'`)) <= 10)
+    expect(await held(`group_key = 'even'`)).toBeGreaterThan(10)
+    over.open()
+  },
+)
 
-test('a job that is given back since limits changed while it was claimed is claimed again at once', async () => {
-  const queue = defineQueue<number>('relimited')
-  const begun: number[] = []
-  const other = defineQueue<null>('told')
-  const [runs, told] = [latch(), latch()]
-  const worker = pgq.createWorker(
-    [
-      handle(queue, ({ fence }) => void begun.push(fence)),
-      handle(other, async (_, { signal }) => {
-        runs.open()
-        signal.addEventListener('abort', () => told.open())
-        await told.opened
-      }),
-    ],
-    { lease: '10m', pollInterval: '1m' },
-  )
-  cleanUpAfterwards(() => worker.stop())
-  // Its first claim takes as long as the test wants, and giving back takes longer than the next claim.
-  const gate = await openSession(databaseUrl)
-  await sql(`
+test.skipIf(isPooled)(
+  'a job that is given back since limits changed while it was claimed is claimed again at once',
+  async () => {
+    const queue = defineQueue<number>('relimited')
+    const begun: number[] = []
+    const other = defineQueue<null>('told')
+    const [runs, told] = [latch(), latch()]
+    const worker = pgq.createWorker(
+      [
+        handle(queue, ({ fence }) => void begun.push(fence)),
+        handle(other, async (_, { signal }) => {
+          runs.open()
+          signal.addEventListener('abort', () => told.open())
+          await told.opened
+        }),
+      ],
+      { lease: '10m', pollInterval: '1m' },
+    )
+    cleanUpAfterwards(() => worker.stop())
+    // Its first claim takes as long as the test wants, and giving back takes longer than the next claim.
+    const gate = await openSession(databaseUrl)
+    await sql(`
     CREATE FUNCTION ${schema}.wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
       IF TG_OP = 'DELETE' THEN PERFORM pg_sleep(0.5); RETURN OLD; END IF;
@@ -201,22 +214,23 @@ test('a job that is given back since limits changed while it was claimed is clai
       WHEN (NEW.queue_name = 'relimited' AND NEW.fence = 1) EXECUTE FUNCTION ${schema}.wait_at_gate();
     CREATE TRIGGER gate_back BEFORE DELETE ON ${schema}.jobs_processing FOR EACH ROW
       WHEN (OLD.queue_name = 'relimited' AND OLD.fence = 1) EXECUTE FUNCTION ${schema}.wait_at_gate()`)
-  await worker.start()
-  await untilListening(worker)
-  const probe = await pgq.enqueue(other, null)
-  await runs.opened
-  await gate.client.query('SELECT pg_advisory_lock(4711)')
-  await pgq.enqueue(queue, 1)
-  const atGate = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted`
-  await until('it is being claimed', async () => (await sql(atGate)).length === 1)
-  // By hand, since the call of the package waits for claims.
-  await sql(`INSERT INTO ${schema}.queues (name, concurrency_limit) VALUES ('relimited', 5)
+    await worker.start()
+    await untilListening(worker)
+    const probe = await pgq.enqueue(other, null)
+    await runs.opened
+    await gate.client.query('SELECT pg_advisory_lock(4711)')
+    await pgq.enqueue(queue, 1)
+    const atGate = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted`
+    await until('it is being claimed', async () => (await sql(atGate)).length === 1)
+    // By hand, since the call of the package waits for claims.
+    await sql(`INSERT INTO ${schema}.queues (name, concurrency_limit) VALUES ('relimited', 5)
              ON CONFLICT (name) DO UPDATE SET concurrency_limit = 5`)
-  // It hears of both on the same connection, in this order.
-  await pgq.cancel(probe.id)
-  await told.opened
-  await gate.client.query('SELECT pg_advisory_unlock(4711)')
-  await until('it has begun', () => begun.length === 1, 20_000)
-  // Claimed, given back, and claimed again.
-  expect(begun).toEqual([3])
-})
+    // It hears of both on the same connection, in this order.
+    await pgq.cancel(probe.id)
+    await told.opened
+    await gate.client.query('SELECT pg_advisory_unlock(4711)')
+    await until('it has begun', () => begun.length === 1, 20_000)
+    // Claimed, given back, and claimed again.
+    expect(begun).toEqual([3])
+  },
+)

@@ -114,8 +114,10 @@ async function onProcess(
     case 'freeze': {
       write(berth, `${Math.round(longMs)} ms`)
       process.freeze()
+      const frozenAt = performance.now()
       await pause(longMs)
-      return Number(process.thaw())
+      // One that the end of the faults cuts short is none.
+      return Number(process.thaw() && performance.now() - frozenAt > leaseMs)
     }
     case 'block':
       write(berth, `${Math.round(longMs)} ms`)

@@ -18,6 +18,24 @@ export const resumeQueue = (
   values: ({ queue }) => [queue],
 })
 
+/** A queue, and one of its groups or '' for none. */
+export interface QueueGroup {
+  readonly queue: string
+  readonly group: string
+}
+
+/** Of these queues and groups those that nothing may start of at this moment: paused, or held back. */
+export const findHeld = (t: Tables): Statement<readonly QueueGroup[], QueueGroup> => ({
+  name: 'find what is held',
+  text: `
+SELECT held.queue, held.key AS "group"
+FROM unnest($1::text[], $2::text[]) AS held (queue, key)
+WHERE (SELECT queue.paused_at FROM ${t.queues} AS queue WHERE queue.name = held.queue) IS NOT NULL
+   OR (SELECT max(rate.blocked_until) FROM ${t.rates} AS rate
+       WHERE rate.queue_name = held.queue AND rate.group_key IN ('', held.key)) > clock_timestamp()`,
+  values: (held) => [held.map(({ queue }) => queue), held.map(({ group }) => group)],
+})
+
 /**
  * The transactions that are claiming at this moment. They may have looked before what was committed just now; once they have
  * ended, every claim has seen it. Nothing waits for a lock: a claim that hangs must not hold up all others.

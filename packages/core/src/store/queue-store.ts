@@ -1,6 +1,6 @@
 import type { CheckedLimits } from '../job/limits.ts'
 import type { AnyQueue } from '../job/queue.ts'
-import { claimsUnderWay, pauseQueue, resumeQueue } from '../sql/pause-queue.ts'
+import { claimsUnderWay, findHeld, pauseQueue, type QueueGroup, resumeQueue } from '../sql/pause-queue.ts'
 import {
   countRunning,
   declareLimits,
@@ -21,6 +21,7 @@ export class QueueStore {
       pause: pauseQueue(tables),
       resume: resumeQueue(tables),
       underWay: claimsUnderWay(tables),
+      held: findHeld(tables),
       declare: declareLimits(tables),
       set: setLimits(tables),
       count: countRunning(tables),
@@ -42,6 +43,11 @@ export class QueueStore {
   /** The transactions that are claiming. */
   async claimsUnderWay(session: Session): Promise<Set<string>> {
     return new Set((await session.run(this.#statements.underWay, undefined)).map(({ claim }) => claim))
+  }
+
+  /** Of these queues and groups those that nothing may start of. */
+  findHeld(session: Session, held: readonly QueueGroup[]): Promise<QueueGroup[]> {
+    return session.run(this.#statements.held, held)
   }
 
   /** Writes the limits of a definition, unless it says nothing of them or the same were declared before. Returns whether it did. */

@@ -5,6 +5,7 @@ import type { Service } from '../runtime/service.ts'
 import type { Claim } from '../sql/held-claims.ts'
 import type { Database } from '../store/database.ts'
 import type { JobStore, LostClaim } from '../store/job-store.ts'
+import type { QueueStore } from '../store/queue-store.ts'
 import { jobCancelled, leaseLost } from './abort-reasons.ts'
 import type { Runner } from './runner.ts'
 import { claimOf } from './settlement.ts'
@@ -13,13 +14,16 @@ import { claimOf } from './settlement.ts'
 export interface ClaimCheckDeps {
   readonly database: Database
   readonly store: JobStore
+  readonly queues: QueueStore
   readonly runner: Runner
   readonly events: Events
-  /** Whether cancellations are certainly told of. */
+  /** Whether cancellations and pauses are certainly told of. */
   readonly isNotified: () => boolean
+  /** Told of a queue, or of one of its groups, that nothing may start of any more. */
+  readonly onHold: (queue: string, group: string | null) => void
 }
 
-/** How often to look when nobody tells of cancellations, in ms: with a younger attempt's age a cancellation is found within a second. */
+/** How often to look when nobody tells of cancellations and pauses, in ms: with a younger attempt's age a cancellation is found within a second. */
 const POLL_MS = 500
 /** How often to look when they are told of: notifications can be missed, in ms. */
 const NET_MS = 3_000
@@ -28,7 +32,8 @@ const YOUNG_MS = 250
 
 /**
  * Finds out which running attempts have lost their claims, because somebody cancelled the job or took it away, and aborts their
- * signals. A notification says where to look; without one, it looks at all that have run for a while.
+ * signals. A notification says where to look; without one, it looks at all that have run for a while. And, as nobody may have told of a pause either,
+ * whether what is in hand and waits for a slot may still start.
  */
 export class ClaimCheck implements Service {
   readonly #deps: ClaimCheckDeps
@@ -74,6 +79,7 @@ export class ClaimCheck implements Service {
     )
     const claims = [...attempts.map(claimOf), ...suspects]
     if (claims.length > 0) await this.#abortLost(claims, told)
+    await this.#findHeld()
     return isNotified() ? NET_MS : jittered(POLL_MS, 0.1)
   }
 
@@ -87,6 +93,16 @@ export class ClaimCheck implements Service {
       const claim = lost.get(keyOf(attempt.job))
       if (claim) attempt.abort(claim.cancelled ? jobCancelled(claim.reason) : leaseLost())
     }
+  }
+
+  async #findHeld(): Promise<void> {
+    const { database, queues, runner, onHold } = this.#deps
+    const inHand = [...runner.lanes].flatMap(([queue, lane]) =>
+      [...lane.groups()].map((group) => ({ queue, group })),
+    )
+    if (inHand.length === 0) return
+    for (const { queue, group } of await queues.findHeld(database, inHand))
+      onHold(queue, group === '' ? null : group)
   }
 
   async #findLost(claims: readonly Claim[], told: ReadonlySet<string>): Promise<LostClaim[]> {

@@ -105,6 +105,11 @@ export class Lane {
     return this.#waiting.slice(this.#next).map((job) => job.id)
   }
 
+  /** The groups of the jobs that wait, with '' for none. */
+  groups(): Set<string> {
+    return new Set(this.#waiting.slice(this.#next).map(({ group }) => group ?? ''))
+  }
+
   /** Takes the next job and a slot for it. */
   take(): ClaimedJob | undefined {
     if (!this.hasFreeSlot || this.waiting === 0) return undefined

@@ -112,8 +112,10 @@ export class WorkerLife {
     this.#claimCheck = new ClaimCheck({
       ...shared,
       database: this.#pulse,
+      queues: this.#queueStore,
       runner: this.#runner,
       isNotified: () => this.#listener?.isListening === true,
+      onHold: (queue, group) => this.#claimer.hold(queue, group),
     })
     this.#heartbeat = new Heartbeat({
       events,
