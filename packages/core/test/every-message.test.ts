@@ -5,10 +5,10 @@ import { until } from '@pgq/test-support'
 import { atEveryMessage, type Run } from './support/every-message.ts'
 import { type FreshQueue, freshQueue } from './support/fresh-queue.ts'
 
-vi.setConfig({ testTimeout: 600_000 })
-
 /** Of the long conversations, an accident happens at every so-many-th message only, unless `PGQ_EVERY_MESSAGE` is set. */
 const STRIDE = process.env['PGQ_EVERY_MESSAGE'] ? 1 : 20
+
+vi.setConfig({ testTimeout: STRIDE === 1 ? 3_000_000 : 600_000 })
 
 const { schema, sql } = await freshQueue()
 await sql(`CREATE TABLE ${schema}.orders (key text)`)
