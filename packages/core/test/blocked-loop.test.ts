@@ -5,6 +5,7 @@ import { until, work } from '@pgq/test-support'
 import { freshQueue } from './support/fresh-queue.ts'
 import { collect } from './support/collect.ts'
 import { startWorkerProcess, type WorkerProcess } from './support/worker-process.ts'
+import { isPooled } from './support/pooled.ts'
 
 // Who takes over must itself have renewed in time for a whole lease, which is much to ask of a busy machine with a short one.
 const LEASE_MS = 2_000
@@ -70,32 +71,35 @@ test('a process that is killed while it is blocked has its job rescued as any ot
   await until('it is completed', async () => (await pgq.get(id))?.status === 'completed')
 })
 
-test('the thread and its connection are there from start to stop, and settings that cannot be copied are refused', async () => {
-  const { schema, databaseUrl, sql } = await freshQueue()
-  const url = new URL(databaseUrl)
-  url.searchParams.set('application_name', `thread of ${schema}`)
-  const backends = async (): Promise<number> =>
-    (await sql(`SELECT FROM pg_stat_activity WHERE application_name = $1`, [`thread of ${schema}`])).length
-  const pgq = createPgq({ connectionString: url.href, schema })
-  const errors = collect(pgq, 'error')
-  const handler = handle(defineQueue('quiet'), () => {})
-  const worker = await work(pgq, [handler], { lease: LEASE_MS, maxBlocked: '1m' })
-  await until('five connections are open', async () => (await backends()) === 5)
-  await worker.stop()
-  await until('none is open', async () => (await backends()) === 0)
-  await pgq.close()
-  expect(errors).toEqual([])
-  expect(process.getActiveResourcesInfo()).not.toContain('MessagePort')
+test.skipIf(isPooled)(
+  'the thread and its connection are there from start to stop, and settings that cannot be copied are refused',
+  async () => {
+    const { schema, databaseUrl, sql } = await freshQueue()
+    const url = new URL(databaseUrl)
+    url.searchParams.set('application_name', `thread of ${schema}`)
+    const backends = async (): Promise<number> =>
+      (await sql(`SELECT FROM pg_stat_activity WHERE application_name = $1`, [`thread of ${schema}`])).length
+    const pgq = createPgq({ connectionString: url.href, schema })
+    const errors = collect(pgq, 'error')
+    const handler = handle(defineQueue('quiet'), () => {})
+    const worker = await work(pgq, [handler], { lease: LEASE_MS, maxBlocked: '1m' })
+    await until('five connections are open', async () => (await backends()) === 5)
+    await worker.stop()
+    await until('none is open', async () => (await backends()) === 0)
+    await pgq.close()
+    expect(errors).toEqual([])
+    expect(process.getActiveResourcesInfo()).not.toContain('MessagePort')
 
-  const secretive = createPgq({
-    connection: { connectionString: databaseUrl, password: () => 'secret' },
-    schema,
-  })
-  await expect(secretive.createWorker([handler], { maxBlocked: '1m' }).start()).rejects.toMatchObject({
-    code: 'INVALID_OPTION',
-  })
-  await secretive.close()
-})
+    const secretive = createPgq({
+      connection: { connectionString: databaseUrl, password: () => 'secret' },
+      schema,
+    })
+    await expect(secretive.createWorker([handler], { maxBlocked: '1m' }).start()).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    })
+    await secretive.close()
+  },
+)
 
 test('an event loop may be blocked for no less than the lease', async () => {
   const { pgq } = await freshQueue()
